@@ -1,1 +1,30 @@
-//! Placeholder.
+//! What crosses a PCI Express link, and the one way to guest memory and to an interrupt.
+//!
+//! Everything a function does outside itself is a request that carries its [`RequesterId`]: a read or write of memory, or an MSI,
+//! which is a write too (PCI Express base specification 6.0, chapter 2). A device model holds a [`Dma`] and nothing else;
+//! the tree behind it decides where the request goes.
+//!
+//! The data path does not ask per access: a [`DmaView`] remembers what the tree answered, for as long as the [`Epochs`] it
+//! was asked in lasts.
+//!
+//! Not implemented: atomic operations, TLP prefixes (PASID), locked reads, I/O space.
+
+mod address;
+mod dma;
+mod epoch;
+mod interrupt;
+mod iommu;
+mod mmio;
+mod ram;
+mod requester;
+mod view;
+
+pub use address::{Gpa, Iova};
+pub use dma::{Access, Dma, Fault, Target};
+pub use epoch::{Epochs, Guard, Participant};
+pub use interrupt::{MSI_RANGE, MsiMessage, MsiSink};
+pub use iommu::{Iommu, Translation};
+pub use mmio::Mmio;
+pub use ram::{GuestRam, Run};
+pub use requester::{Requester, RequesterId};
+pub use view::DmaView;

@@ -1,0 +1,97 @@
+//! The data path's view of guest memory: remembers where the tree sent each page, for the length of an epoch.
+//!
+//! A hit costs two compares and no lock. One view belongs to one function and one thread.
+
+use std::sync::Arc;
+
+use vm_memory::VolatileSlice;
+
+use crate::{Access, Dma, Fault, Guard, Iova, Run, Target};
+
+const PAGE_SHIFT: u32 = 12;
+const LINES: usize = 256;
+
+/// A direct-mapped cache of resolved pages in front of a function's [`Dma`].
+pub struct DmaView {
+    dma: Arc<dyn Dma>,
+    epoch: u64,
+    lines: Box<[Line; LINES]>,
+}
+
+/// What the tree answered for the run that covered a page.
+#[derive(Clone, Copy)]
+struct Line {
+    start: u64,
+    run: Option<Run>,
+    read: bool,
+    write: bool,
+}
+
+const EMPTY: Line = Line { start: 0, run: None, read: false, write: false };
+
+impl Line {
+    /// The slice, cut where the run ends; `None` if this line doesn't answer for its first byte.
+    #[inline]
+    fn slice(&self, address: u64, len: usize, access: Access) -> Option<VolatileSlice<'static>> {
+        let permitted = match access {
+            Access::Read => self.read,
+            Access::Write => self.write,
+        };
+        let offset = address.wrapping_sub(self.start);
+        let run = self.run.filter(|run| permitted && offset < run.len())?;
+        let rest = usize::try_from(run.len() - offset).unwrap_or(usize::MAX);
+        run.slice().subslice(offset as usize, len.min(rest)).ok()
+    }
+}
+
+impl DmaView {
+    /// An empty view onto `dma`.
+    pub fn new(dma: Arc<dyn Dma>) -> Self {
+        Self { dma, epoch: 0, lines: Box::new([EMPTY; LINES]) }
+    }
+
+    /// The handle behind the view, for interrupts and for accesses to [`Target::Device`].
+    pub fn dma(&self) -> &Arc<dyn Dma> {
+        &self.dma
+    }
+
+    /// The memory at `address`: at most `len` bytes, fewer where the run ends sooner, and at least one unless `len` is zero.
+    /// Accesses that aren't RAM are refused ([`Fault::UnsupportedRequest`]): a ring or a buffer in registers has no view.
+    #[inline]
+    pub fn slice<'g>(
+        &mut self,
+        guard: &'g Guard<'_>,
+        address: Iova,
+        len: usize,
+        access: Access,
+    ) -> Result<VolatileSlice<'g>, Fault> {
+        if self.epoch != guard.epoch() {
+            self.lines.fill(EMPTY);
+            self.epoch = guard.epoch();
+        }
+        let index = (address.0 >> PAGE_SHIFT) as usize % LINES;
+        match self.lines[index].slice(address.0, len, access) {
+            Some(slice) => Ok(slice),
+            None => self.miss(index, address, len, access),
+        }
+    }
+
+    #[cold]
+    fn miss(
+        &mut self,
+        index: usize,
+        address: Iova,
+        len: usize,
+        access: Access,
+    ) -> Result<VolatileSlice<'static>, Fault> {
+        let Target::Ram { start, run, read, write } = self.dma.resolve(address, access)? else {
+            return Err(Fault::UnsupportedRequest);
+        };
+        let line = Line { start: start.0, run: Some(run), read, write };
+        self.lines[index] = line;
+        line.slice(address.0, len, access).ok_or(Fault::UnsupportedRequest)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! The upper end of a link, as the device below sees it.
+
+use std::sync::Arc;
+
+use crate::{Dma, Epochs, Requester};
+
+/// What the tree gives to whatever sits below a port.
+pub trait Link: Send + Sync {
+    /// A handle whose requests carry `requester`'s id, obey its gate, and enter the tree here.
+    fn dma(&self, requester: Arc<Requester>) -> Arc<dyn Dma>;
+
+    /// The machine's epochs, to wait out requests under way after a gate was closed.
+    fn epochs(&self) -> &Arc<Epochs>;
+
+    /// The set of doorbells the device wants to be rung by event has changed. Only notes it down; never calls back.
+    fn doorbells_changed(&self);
+}

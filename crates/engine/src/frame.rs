@@ -1,0 +1,201 @@
+//! Frames of one pass over a queue: the first bytes as a stable copy, the rest where the sender has it.
+//!
+//! The sender can change its buffers at any time. What the switch decides by (addresses, tags) is therefore copied first, and
+//! that copy is what the receiver gets; only what nobody decides by is copied straight from buffer to buffer.
+
+use std::fmt;
+
+use arrayvec::ArrayVec;
+use vm_memory::VolatileSlice;
+
+use crate::Offload;
+
+/// Bytes of a frame that are copied out first. A frame this long or shorter has no segments.
+pub const HEAD: usize = 64;
+
+/// Frames in a batch at most.
+const FRAMES: usize = 64;
+
+/// Segments in a batch at most, over all frames.
+const SEGMENTS: usize = 1024;
+
+/// An Ethernet address.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct MacAddress(pub [u8; 6]);
+
+impl MacAddress {
+    /// ff:ff:ff:ff:ff:ff.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
+    /// Whether it names a group (broadcast too).
+    pub fn is_multicast(self) -> bool {
+        self.0[0] & 1 != 0
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl fmt::Debug for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A VLAN id, 0 to 4095.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Vlan(pub u16);
+
+/// One frame of a batch, without its segments.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    /// Bytes from the destination address to the end of the payload.
+    pub len: u32,
+    /// What is still to be done to it.
+    pub offload: Offload,
+    head: [u8; HEAD],
+    first_segment: u16,
+    segments: u16,
+}
+
+/// A frame with its segments.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameRef<'b, 'g> {
+    frame: &'b Frame,
+    /// What follows the head, in order; together as long as the rest of the frame.
+    pub rest: &'b [VolatileSlice<'g>],
+}
+
+/// The frames of one pass. Lives on the stack; its segments are valid while the pass's guard is held.
+#[derive(Default)]
+pub struct Batch<'g> {
+    frames: ArrayVec<Frame, FRAMES>,
+    segments: ArrayVec<VolatileSlice<'g>, SEGMENTS>,
+}
+
+impl Frame {
+    /// The first `min(len, HEAD)` bytes.
+    #[inline]
+    pub fn head(&self) -> &[u8] {
+        &self.head[..(self.len as usize).min(HEAD)]
+    }
+
+    /// The destination address.
+    #[inline]
+    pub fn destination(&self) -> MacAddress {
+        MacAddress([
+            self.head[0],
+            self.head[1],
+            self.head[2],
+            self.head[3],
+            self.head[4],
+            self.head[5],
+        ])
+    }
+
+    /// The source address.
+    #[inline]
+    pub fn source(&self) -> MacAddress {
+        MacAddress([
+            self.head[6],
+            self.head[7],
+            self.head[8],
+            self.head[9],
+            self.head[10],
+            self.head[11],
+        ])
+    }
+
+    /// The VLAN id of a frame with an IEEE 802.1Q tag; a priority tag (id 0) is no VLAN.
+    #[inline]
+    pub fn vlan(&self) -> Option<Vlan> {
+        let id = u16::from_be_bytes([self.head[14], self.head[15]]) & 0xfff;
+        (self.head[12..14] == [0x81, 0x00] && id != 0).then_some(Vlan(id))
+    }
+}
+
+impl<'b> std::ops::Deref for FrameRef<'b, '_> {
+    type Target = Frame;
+
+    fn deref(&self) -> &Frame {
+        self.frame
+    }
+}
+
+impl<'g> Batch<'g> {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Frames in it.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Whether another frame of `segments` segments fits.
+    #[inline]
+    pub fn has_room(&self, segments: usize) -> bool {
+        self.frames.len() < FRAMES && self.segments.len() + segments <= SEGMENTS
+    }
+
+    /// Adds a frame whose bytes are `pieces` in order. `false`, and nothing added, if it has fewer than 14 bytes or doesn't fit.
+    #[inline]
+    pub fn push(&mut self, pieces: &[VolatileSlice<'g>], offload: Offload) -> bool {
+        let len: usize = pieces.iter().map(VolatileSlice::len).sum();
+        if len < 14 || len > u32::MAX as usize || !self.has_room(pieces.len()) {
+            return false;
+        }
+        let mut head = [0; HEAD];
+        let mut filled = 0;
+        let first_segment = self.segments.len();
+        for piece in pieces {
+            let copied = piece.copy_to(&mut head[filled..]);
+            filled += copied;
+            if let Ok(rest) = piece.offset(copied)
+                && !rest.is_empty()
+            {
+                self.segments.push(rest);
+            }
+        }
+        let segments = (self.segments.len() - first_segment) as u16;
+        self.frames.push(Frame {
+            len: len as u32,
+            offload,
+            head,
+            first_segment: first_segment as u16,
+            segments,
+        });
+        true
+    }
+
+    /// Frame number `index`; panics past the end, as a slice does.
+    #[inline]
+    pub fn frame(&self, index: usize) -> FrameRef<'_, 'g> {
+        let frame = &self.frames[index];
+        let first = usize::from(frame.first_segment);
+        FrameRef { frame, rest: &self.segments[first..first + usize::from(frame.segments)] }
+    }
+
+    /// All frames, in order.
+    pub fn iter(&self) -> impl Iterator<Item = FrameRef<'_, 'g>> {
+        (0..self.len()).map(|index| self.frame(index))
+    }
+
+    /// Empties it.
+    pub fn clear(&mut self) {
+        self.frames.clear();
+        self.segments.clear();
+    }
+}

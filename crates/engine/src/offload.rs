@@ -1,0 +1,84 @@
+//! What is still to be done to a frame: checksum to fill in, segments to cut (virtio 1.3, 5.1.6; the same facts an 82599
+//! context descriptor states).
+
+bitflags::bitflags! {
+    /// Which unfinished frames a receiver takes; what it doesn't take the engine finishes in software.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Accepts: u8 {
+        /// Frames whose transport checksum is still partial.
+        const CHECKSUM = 1 << 0;
+        /// TCP over IPv4 longer than the MTU.
+        const TCP4 = 1 << 1;
+        /// TCP over IPv6 longer than the MTU.
+        const TCP6 = 1 << 2;
+        /// Such TCP frames with Congestion Window Reduced set.
+        const ECN = 1 << 3;
+    }
+}
+
+/// The state of the transport checksum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksum {
+    /// Complete, and nobody has checked it.
+    #[default]
+    Unknown,
+    /// Known to be right.
+    Valid,
+    /// To be computed over the frame from byte `start`, and stored at byte `start + offset`.
+    Partial {
+        /// First byte summed.
+        start: u16,
+        /// Where the result goes, relative to `start`.
+        offset: u16,
+    },
+}
+
+/// Which protocol a long frame is cut by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentationKind {
+    /// TCP over IPv4.
+    Tcp4,
+    /// TCP over IPv6.
+    Tcp6,
+}
+
+/// A frame that stands for several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segmentation {
+    /// The protocol.
+    pub kind: SegmentationKind,
+    /// Payload bytes of each frame but the last; not zero.
+    pub size: u16,
+    /// Congestion Window Reduced is set, and belongs to the first frame only.
+    pub ecn: bool,
+}
+
+/// All that is still to be done to one frame. Segmentation comes with [`Checksum::Partial`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offload {
+    /// The transport checksum.
+    pub checksum: Checksum,
+    /// `None`: the frame is one frame.
+    pub segmentation: Option<Segmentation>,
+}
+
+impl Offload {
+    /// What a receiver must take to get the frame as it is.
+    pub fn needs(self) -> Accepts {
+        let checksum = match self.checksum {
+            Checksum::Partial { .. } => Accepts::CHECKSUM,
+            _ => Accepts::empty(),
+        };
+        let segmentation = match self.segmentation {
+            None => Accepts::empty(),
+            Some(segmentation) => {
+                let kind = match segmentation.kind {
+                    SegmentationKind::Tcp4 => Accepts::TCP4,
+                    SegmentationKind::Tcp6 => Accepts::TCP6,
+                };
+                if segmentation.ecn { kind | Accepts::ECN } else { kind }
+            }
+        };
+        checksum | segmentation
+    }
+}

@@ -19,7 +19,12 @@ pub enum QueueError {
 pub trait Transmit: Send {
     /// Adds frames the driver has made available, oldest first, until the batch is full or none is left. Starts after the frames
     /// completed so far: frames fetched but not completed are fetched again.
-    fn fetch<'g>(&mut self, guard: &'g Guard<'_>, batch: &mut Batch<'g>) -> Result<(), QueueError>;
+    /// Segments lie in guest memory or in the queue's own.
+    fn fetch<'g>(
+        &'g mut self,
+        guard: &'g Guard<'_>,
+        batch: &mut Batch<'g>,
+    ) -> Result<(), QueueError>;
 
     /// The first `frames` of those fetched last are done with: gives their buffers back, and interrupts if the driver wants it.
     /// Buffers that held no valid frame between them go back too.

@@ -1,2 +1,53 @@
-//! Developer commands.
-fn main() {}
+//! `cargo xtask`: the developer's commands.
+
+mod apt;
+mod cli;
+mod host;
+mod initramfs;
+mod kernels;
+mod modules;
+mod nested;
+mod packages;
+mod paths;
+mod ui;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+use self::cli::{Cli, Fetch, Nested, Task};
+use self::host::Way;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Task::Demo(_) | Task::Test(_) => Ok(ExitCode::FAILURE),
+        Task::Nested(options) => nested(options),
+        Task::Fetch(options) => fetch(&options),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("{} {error:#}", ui::paint("1;31", "error:"));
+        ExitCode::FAILURE
+    })
+}
+
+fn nested(options: Nested) -> Result<ExitCode> {
+    if let (Way::Direct, why) = Way::find() {
+        ui::say(&format!("the nested machine is not needed here: {why}"));
+    }
+    let Nested { command, memory } = options;
+    let job =
+        nested::Job { command, memory, with_stdin: true, stdout: Box::new(std::io::stdout()) };
+    let status = nested::run(job)?;
+    Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
+}
+
+fn fetch(options: &Fetch) -> Result<ExitCode> {
+    packages::ensure(packages::GUEST)?;
+    for series in options.kernels.list() {
+        let kernel = kernels::get(*series, options.newest)?;
+        ui::say(&format!("{}: {}", series.name(), kernel.image().display()));
+    }
+    ui::say(&format!("programs: {}", initramfs::tools()?.display()));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,2 @@
+//! Runs the guest tests.
+fn main() {}

@@ -1,0 +1,105 @@
+//! The command line of `cargo xtask`.
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::kernels::Series;
+use crate::nested;
+
+/// Pando's developer commands. What they need from Debian's packages they get by themselves.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Task,
+}
+
+/// One developer command.
+#[derive(Subcommand)]
+pub(crate) enum Task {
+    /// Boot Debian's kernel on Pando, enable VFs, pass traffic between them and show it all
+    Demo(Demo),
+    /// Run the unit tests and the guest tests
+    Test(Test),
+    /// Run a command in a nested machine with KVM, for CPUs without virtualization
+    Nested(Nested),
+    /// Get the kernels and programs that guests use, now instead of when they are first needed
+    Fetch(Fetch),
+}
+
+/// Options of `demo`.
+#[derive(clap::Args)]
+pub(crate) struct Demo {
+    /// End in a shell inside the guest
+    #[arg(long)]
+    pub(crate) shell: bool,
+}
+
+/// Options of `test`.
+#[derive(clap::Args)]
+pub(crate) struct Test {
+    /// Run only tests whose name contains this
+    pub(crate) filter: Option<String>,
+    /// Kernels for the guest tests
+    #[arg(long, value_enum, default_value = "6.1")]
+    pub(crate) kernels: Kernels,
+    /// Leave the guest tests out
+    #[arg(long, conflicts_with = "guest_only")]
+    pub(crate) unit_only: bool,
+    /// Leave the unit tests out
+    #[arg(long)]
+    pub(crate) guest_only: bool,
+    /// Show everything that guests print
+    #[arg(long, short)]
+    pub(crate) verbose: bool,
+}
+
+/// Options of `nested`.
+#[derive(clap::Args)]
+pub(crate) struct Nested {
+    /// Memory of the nested machine
+    #[arg(long, default_value = nested::MEMORY)]
+    pub(crate) memory: String,
+    /// The command and its arguments, run in the current folder
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Options of `fetch`.
+#[derive(clap::Args)]
+pub(crate) struct Fetch {
+    /// Kernels to get
+    #[arg(long, value_enum, default_value = "6.1")]
+    pub(crate) kernels: Kernels,
+    /// Look for newer versions of those that are here
+    #[arg(long)]
+    pub(crate) newest: bool,
+}
+
+/// A choice of kernels.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Kernels {
+    /// Debian 12's own
+    #[value(name = "6.1")]
+    Stable,
+    /// From bookworm-backports
+    #[value(name = "6.12")]
+    Backports,
+    /// The newest in sid
+    Sid,
+    /// Each of them
+    All,
+}
+
+impl Kernels {
+    /// The chosen kernels, oldest first.
+    pub(crate) fn list(self) -> &'static [Series] {
+        match self {
+            Self::Stable => &[Series::Stable],
+            Self::Backports => &[Series::Backports],
+            Self::Sid => &[Series::Sid],
+            Self::All => &[Series::Stable, Series::Backports, Series::Sid],
+        }
+    }
+}

@@ -3,10 +3,18 @@
 //! A NIC personality gives the engine its queues as [`Transmit`] and [`Receive`]; the engine moves frames between them, one copy
 //! each, from the sender's buffers into the receiver's.
 
+pub mod ring;
+
+mod doorbell;
 mod frame;
 mod offload;
 mod queue;
+mod switch;
+mod worker;
 
+pub use doorbell::Doorbell;
 pub use frame::{Batch, Frame, FrameRef, HEAD, MacAddress, Vlan};
 pub use offload::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
 pub use queue::{QueueError, Receive, Service, Transmit};
+pub use switch::{Filter, Port, PortKind, Switch, VlanSet};
+pub use worker::{Engine, OnError, ReceiveHandle, TaskHandle};

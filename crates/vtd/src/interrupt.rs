@@ -56,8 +56,9 @@ pub(crate) fn remap(
     if index >= table.entries {
         return Err(blocked(Reason::INDEX_BEYOND_TABLE, false));
     }
-    let (low, high) = load_pair(ram, table.base.0 + 16 * u64::from(index))
-        .ok_or(blocked(Reason::ENTRY_ACCESS, false))?;
+    let entry =
+        table.base.checked_add(16 * u64::from(index)).and_then(|entry| load_pair(ram, entry.0));
+    let (low, high) = entry.ok_or(blocked(Reason::ENTRY_ACCESS, false))?;
     let (low, high) = (InterruptEntryLow::from_bits(low), InterruptEntryHigh::from_bits(high));
     check(table, source, low, high).map_err(|reason| blocked(reason, low.no_recording()))?;
     Ok(compose(table, low))

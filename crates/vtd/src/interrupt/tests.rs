@@ -122,6 +122,8 @@ fn compatibility_messages_pass_only_where_allowed() {
 
 #[test]
 fn a_table_outside_ram_is_an_access_fault() {
-    let far = Table { base: Gpa(0xf000_0000), ..TABLE };
-    assert_eq!(outcome([0; 2], &far, message(5)), Err(Reason::ENTRY_ACCESS));
+    for base in [0xf000_0000, !0xfff] {
+        let far = Table { base: Gpa(base), entries: 1 << 16, ..TABLE };
+        assert_eq!(outcome([0; 2], &far, message(0x8000)), Err(Reason::ENTRY_ACCESS), "{base:#x}");
+    }
 }

@@ -1,0 +1,124 @@
+//! What a driver has set about one function: addresses, receive modes, VLANs, pairs; and the `virtio_net_config` it reads
+//! (virtio 1.3, 5.1.4 and 5.1.6.5). Host policy (address lock, port VLAN, trust) will be asked here before a command takes effect.
+//!
+//! Link state: always up. Functions of a card reach each other through its switch whether or not a cable is plugged in, so a
+//! card without an uplink is a switch without a neighbour, not a dead port.
+
+use pando_engine::{MacAddress, Vlan};
+
+use crate::config::FunctionConfig;
+use crate::spec::{Features, config as reg};
+
+/// Addresses of a list that are told apart; with more of them every address of the kind passes.
+pub(crate) const MAX_ADDRESSES: usize = 128;
+
+/// A function's settings. Reset brings back the defaults.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// The function's own address.
+    pub(crate) mac: MacAddress,
+    /// Every frame passes.
+    pub(crate) promiscuous: bool,
+    /// Every group address passes: also what a driver gets that never says anything.
+    pub(crate) all_multicast: bool,
+    /// Further unicast addresses.
+    pub(crate) unicast: Addresses,
+    /// Group addresses.
+    pub(crate) multicast: Addresses,
+    /// Tagged frames that pass; `None`: all.
+    pub(crate) vlans: Option<Box<VlanTable>>,
+    /// Queue pairs in use.
+    pub(crate) pairs: u16,
+    /// GUEST_* offloads switched on.
+    pub(crate) offloads: Features,
+    /// The driver is asked to announce itself.
+    pub(crate) announce: bool,
+}
+
+/// An address list of MAC_TABLE_SET.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Addresses {
+    /// These.
+    These(Vec<MacAddress>),
+    /// Too many to tell apart: all of the kind.
+    All,
+}
+
+/// One bit per VLAN id.
+#[derive(Clone, Debug)]
+pub(crate) struct VlanTable([u64; 64]);
+
+/// The offloads that the control queue can switch.
+pub(crate) const GUEST_OFFLOADS: Features = Features::GUEST_CSUM
+    .union(Features::GUEST_TSO4)
+    .union(Features::GUEST_TSO6)
+    .union(Features::GUEST_ECN);
+
+impl Settings {
+    /// What holds after negotiation, before any command.
+    pub(crate) fn new(config: &FunctionConfig, features: Features) -> Self {
+        Self {
+            mac: config.mac,
+            promiscuous: false,
+            all_multicast: true,
+            unicast: Addresses::These(Vec::new()),
+            multicast: Addresses::These(Vec::new()),
+            vlans: features.contains(Features::CTRL_VLAN).then(Default::default),
+            pairs: 1,
+            offloads: features & GUEST_OFFLOADS,
+            announce: false,
+        }
+    }
+
+    /// Reads the device configuration: any offset, any width.
+    pub(crate) fn read(&self, config: &FunctionConfig, offset: usize, data: &mut [u8]) {
+        let mut image = [0; reg::LENGTH];
+        let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
+        let announce = if self.announce { reg::ANNOUNCE } else { 0 };
+        put(reg::MAC, &self.mac.0);
+        put(reg::STATUS, &(reg::LINK_UP | announce).to_le_bytes());
+        put(reg::MAX_VIRTQUEUE_PAIRS, &config.queue_pairs.to_le_bytes());
+        put(reg::MTU, &config.mtu.to_le_bytes());
+        put(reg::SPEED, &config.speed.to_le_bytes());
+        put(reg::DUPLEX, &[reg::FULL_DUPLEX]);
+        crate::bytes::read(&image, offset, data);
+    }
+}
+
+impl Default for VlanTable {
+    fn default() -> Self {
+        Self([0; 64])
+    }
+}
+
+impl VlanTable {
+    /// Lets `vlan` pass or not.
+    pub(crate) fn set(&mut self, vlan: Vlan, passes: bool) {
+        let Some(word) = self.0.get_mut(usize::from(vlan.0 / 64)) else { return };
+        let bit = 1 << (vlan.0 % 64);
+        *word = if passes { *word | bit } else { *word & !bit };
+    }
+
+    /// The ids that pass, in order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Vlan> + '_ {
+        (0..4096).filter(|id| self.0[usize::from(id / 64)] >> (id % 64) & 1 != 0).map(Vlan)
+    }
+}
+
+impl Addresses {
+    /// What a filter can hold of `list`.
+    pub(crate) fn bounded(list: impl ExactSizeIterator<Item = MacAddress>) -> Self {
+        if list.len() > MAX_ADDRESSES { Self::All } else { Self::These(list.collect()) }
+    }
+
+    /// The addresses one by one.
+    pub(crate) fn list(&self) -> &[MacAddress] {
+        match self {
+            Self::These(list) => list,
+            Self::All => &[],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

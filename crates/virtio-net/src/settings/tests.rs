@@ -1,0 +1,27 @@
+use super::*;
+use crate::config::NicConfig;
+
+#[test]
+fn every_byte_of_the_configuration_reads_on_its_own() {
+    let config = NicConfig { mtu: 9000, speed: 25_000, ..NicConfig::default() }.pf();
+    let settings = Settings::new(&config, Features::all());
+    let expected =
+        [2, 0, 0, 0, 0, 1, 1, 0, 4, 0, 0x28, 0x23, 0xa8, 0x61, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+    for width in [1, 2, 4, 8] {
+        for offset in 0..32 {
+            let mut data = [0xee; 8];
+            settings.read(&config, offset, &mut data[..width]);
+            for at in 0..width {
+                assert_eq!(data[at], expected.get(offset + at).copied().unwrap_or(0));
+            }
+        }
+    }
+}
+
+#[test]
+fn vlans_are_filtered_only_if_negotiated() {
+    let config = NicConfig::default().pf();
+    assert!(Settings::new(&config, Features::CTRL_VQ).vlans.is_none());
+    let table = Settings::new(&config, Features::CTRL_VLAN).vlans.unwrap();
+    assert_eq!(table.iter().count(), 0);
+}

@@ -1,0 +1,372 @@
+//! A port: root port, or the upstream or downstream port of a switch, each a PCI-to-PCI bridge to software (PCI Express
+//! base 6.0, 7.5.1.3, and the capabilities of chapter 7). It keeps registers and says what they mean; the tree forwards.
+//!
+//! Not implemented: I/O windows, VGA and ISA forwarding, hot-plug, DPC, error reporting.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use pando_tlp::{Link, Requester, RequesterId};
+
+use crate::capability::extended::{self, Acs};
+use crate::capability::pcie::{self, LinkWidth, Port, PortKind};
+use crate::config_space::{ConfigSpace, Reset};
+use crate::error::ConfigError;
+use crate::header::{self, Identity};
+use crate::layout::{Layout, LayoutBuilder};
+use crate::msi::Msi;
+use crate::spec::acs::AcsServices;
+use crate::spec::header::*;
+use crate::spec::{acs, pcie as pcie_spec, pm};
+use crate::{ByteEnables, Effects, capability};
+
+mod routing;
+
+pub use routing::{Routing, Window};
+
+/// What a port is built from.
+#[derive(Clone)]
+pub struct BridgeConfig {
+    /// Which port it is.
+    pub kind: PortKind,
+    /// Vendor, device and revision; class and subsystem ids are ignored.
+    pub identity: Identity,
+    /// Its id at power-on: the bus is 0 until captured; a root port's is wired.
+    pub id: RequesterId,
+    /// Whether its device has several functions (Header Type bit 7).
+    pub multi_function: bool,
+    /// Port Number in Link Capabilities.
+    pub port_number: u8,
+    /// Physical Slot Number, if a slot is below.
+    pub slot: Option<u16>,
+    /// Access control, if it has any. Switch upstream ports have none.
+    pub acs: Option<Acs>,
+    /// Its link: the one below it, or above an upstream port.
+    pub link: LinkWidth,
+    /// Where its own interrupts enter the tree; without it none is sent.
+    pub upper: Option<Arc<dyn Link>>,
+    /// Whether something is below at power-on.
+    pub occupied: bool,
+}
+
+impl BridgeConfig {
+    /// A port of this kind with these ids at this place; all the rest as plain as can be.
+    pub fn new(kind: PortKind, identity: Identity, id: RequesterId) -> Self {
+        Self {
+            kind,
+            identity,
+            id,
+            multi_function: false,
+            port_number: 0,
+            slot: None,
+            acs: None,
+            link: LinkWidth::default(),
+            upper: None,
+            occupied: false,
+        }
+    }
+}
+
+/// A port's registers. Every method may be called from any thread.
+pub struct Bridge {
+    kind: PortKind,
+    wired: RequesterId,
+    slot: bool,
+    link: LinkWidth,
+    places: Places,
+    requester: Arc<Requester>,
+    msi: Option<Msi>,
+    upper: Option<Arc<dyn Link>>,
+    /// Held over a whole write, so that what two writes ask for happens in their order.
+    writing: Mutex<()>,
+    state: Mutex<State>,
+    routing: RwLock<Routing>,
+}
+
+/// Offsets of the capabilities.
+#[derive(Clone, Copy, Debug)]
+struct Places {
+    pm: u16,
+    msi: u16,
+    pcie: u16,
+    acs: Option<Acs>,
+    acs_offset: u16,
+}
+
+#[derive(Debug)]
+struct State {
+    space: ConfigSpace,
+    occupied: bool,
+    link_up: bool,
+}
+
+impl Bridge {
+    /// A port in its power-on state.
+    pub fn new(config: BridgeConfig) -> Result<Self, ConfigError> {
+        let link = config.link;
+        if !link.is_valid() {
+            return Err(ConfigError::Link { speed: link.speed, lanes: link.lanes });
+        }
+        let (layout, places) = layout(&config)?;
+        let requester = Arc::new(Requester::default());
+        requester.set_id(config.id);
+        let msi = config
+            .upper
+            .as_ref()
+            .map(|upper| Msi::new(places.msi, upper.dma(requester.clone()), requester.clone()));
+        let state = State {
+            space: ConfigSpace::new(layout),
+            occupied: config.occupied,
+            link_up: config.occupied,
+        };
+        let bridge = Self {
+            kind: config.kind,
+            wired: config.id,
+            slot: config.slot.is_some(),
+            link,
+            places,
+            requester,
+            msi,
+            upper: config.upper,
+            writing: Mutex::default(),
+            state: Mutex::new(state),
+            routing: RwLock::default(),
+        };
+        bridge.update(&mut bridge.lock());
+        Ok(bridge)
+    }
+
+    /// Which port it is.
+    pub fn kind(&self) -> PortKind {
+        self.kind
+    }
+
+    /// The id it answers to and sends with.
+    pub fn id(&self) -> RequesterId {
+        self.requester.id()
+    }
+
+    /// Takes the id that a type 0 configuration write came with (2.2.6.2); root ports are wired and don't need it.
+    pub fn capture(&self, id: RequesterId) {
+        let changed = self.requester.id() != id;
+        self.requester.set_id(id);
+        if changed && self.requester.is_open() {
+            self.synchronize();
+        }
+    }
+
+    /// The dword at `register`.
+    pub fn read(&self, register: u16) -> u32 {
+        if let Some(pending) = self.msi.as_ref().and_then(|msi| msi.read(register)) {
+            return pending;
+        }
+        self.lock().space.read(register)
+    }
+
+    /// The guest's write. What it asks of the port itself is done when this returns.
+    pub fn write(&self, register: u16, value: u32, enables: ByteEnables) -> Effects {
+        let _order = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (effects, msi) = {
+            let mut state = self.lock();
+            self.store(&mut state.space, register, value, enables);
+            let msi = self.msi.as_ref().filter(|msi| msi.contains(register));
+            let msi = msi.map(|msi| (msi, msi.registers(&state.space)));
+            (self.update(&mut state), msi)
+        };
+        if let Some((msi, registers)) = msi {
+            msi.apply(registers);
+        }
+        self.follow_gate();
+        effects
+    }
+
+    /// What the registers say about forwarding now, all of one moment.
+    pub fn routing(&self) -> Routing {
+        *self.routing.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Primary Bus Number; nothing depends on it.
+    pub fn primary(&self) -> u8 {
+        self.routing().primary
+    }
+
+    /// Secondary Bus Number: the bus below.
+    pub fn secondary(&self) -> u8 {
+        self.routing().secondary
+    }
+
+    /// Subordinate Bus Number: the last bus below.
+    pub fn subordinate(&self) -> u8 {
+        self.routing().subordinate
+    }
+
+    /// The memory window; `None` while closed, without Memory Space Enable, or outside D0.
+    pub fn memory_window(&self) -> Option<Window> {
+        self.routing().memory
+    }
+
+    /// The prefetchable window; `None` while closed, without Memory Space Enable, or outside D0.
+    pub fn prefetch_window(&self) -> Option<Window> {
+        self.routing().prefetch
+    }
+
+    /// Whether memory requests from below are forwarded (Bus Master Enable, in D0).
+    pub fn bus_master(&self) -> bool {
+        self.routing().bus_master
+    }
+
+    /// Whether memory requests from above are forwarded (Memory Space Enable, in D0).
+    pub fn memory_space(&self) -> bool {
+        self.routing().memory_space
+    }
+
+    /// ARI Forwarding Enable.
+    pub fn ari_forwarding(&self) -> bool {
+        self.routing().ari_forwarding
+    }
+
+    /// ACS services that are switched on.
+    pub fn acs_control(&self) -> AcsServices {
+        self.routing().acs
+    }
+
+    /// Whether Secondary Bus Reset holds everything below in reset.
+    pub fn secondary_bus_reset(&self) -> bool {
+        self.routing().secondary_bus_reset
+    }
+
+    /// A card is put into the slot, or taken out.
+    pub fn set_occupied(&self, occupied: bool) {
+        let mut state = self.lock();
+        if state.occupied != occupied && self.slot {
+            let changed = pcie_spec::PRESENCE_CHANGED;
+            state.space.set(self.places.pcie + pcie_spec::SLOT_CONTROL, changed, changed);
+        }
+        state.occupied = occupied;
+        self.update(&mut state);
+    }
+
+    /// The link below trains, or goes down. Only a link that isn't disabled or in reset is active.
+    pub fn set_link_up(&self, up: bool) {
+        let mut state = self.lock();
+        state.link_up = up;
+        self.update(&mut state);
+    }
+
+    /// An event of a port service: one message on the port's only vector.
+    pub fn signal(&self) {
+        if let Some(msi) = &self.msi {
+            msi.signal();
+        }
+    }
+
+    /// Power-on state.
+    pub fn reset(&self) {
+        self.reset_to(Reset::Cold);
+    }
+
+    /// Hot reset, which sticky registers survive.
+    pub fn hot_reset(&self) {
+        self.reset_to(Reset::Hot);
+    }
+
+    fn reset_to(&self, reset: Reset) {
+        let _order = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut state = self.lock();
+            state.space.reset(reset);
+            self.update(&mut state);
+        }
+        self.follow_gate();
+        if let Some(msi) = &self.msi {
+            msi.vectors().reset(false);
+        }
+        self.requester.set_id(self.wired);
+    }
+
+    /// The rules that masks can't tell.
+    fn store(&self, space: &mut ConfigSpace, register: u16, value: u32, enables: ByteEnables) {
+        if register == self.places.pm + pm::CONTROL {
+            capability::write_power_state(space, register, value, enables);
+        } else {
+            space.write(register, value, enables);
+        }
+    }
+
+    /// Brings status bits and the routing up to date with the registers.
+    fn update(&self, state: &mut State) -> Effects {
+        let new = Routing::of(&state.space, &self.places, self.kind.is_downstream(), state.link_up);
+        let mut routing = self.routing.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *routing, new);
+        drop(routing);
+        if self.kind.is_downstream() {
+            self.show_link(state, old.link_active, new.link_active);
+        }
+        old.effects(&new)
+    }
+
+    /// Link Status and Slot Status (7.5.3.8, 7.5.3.11).
+    fn show_link(&self, state: &mut State, was_active: bool, active: bool) {
+        let pcie = self.places.pcie;
+        let negotiated = self.link.bits() << 16 | pcie_spec::LINK_ACTIVE;
+        let mask = pcie_spec::LINK_NEGOTIATED | pcie_spec::LINK_ACTIVE;
+        state.space.set(pcie + pcie_spec::LINK_CONTROL, mask, if active { negotiated } else { 0 });
+        if !self.slot {
+            return;
+        }
+        let presence = if state.occupied { pcie_spec::PRESENCE } else { 0 };
+        state.space.set(pcie + pcie_spec::SLOT_CONTROL, pcie_spec::PRESENCE, presence);
+        if was_active != active && state.occupied {
+            let changed = pcie_spec::LINK_STATE_CHANGED;
+            state.space.set(pcie + pcie_spec::SLOT_CONTROL, changed, changed);
+        }
+    }
+
+    /// The port's own requests: Bus Master Enable and D0.
+    fn follow_gate(&self) {
+        let open = self.routing().bus_master;
+        if !self.requester.set_open(open) {
+            return;
+        }
+        let vectors = self.msi.as_ref().map(Msi::vectors);
+        if open {
+            vectors.inspect(|vectors| vectors.deliver_all());
+        } else {
+            vectors.inspect(|vectors| vectors.quiesce());
+            self.synchronize();
+        }
+    }
+
+    fn synchronize(&self) {
+        if let Some(upper) = &self.upper {
+            upper.epochs().synchronize();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn layout(config: &BridgeConfig) -> Result<(Arc<Layout>, Places), ConfigError> {
+    let identity = Identity { class: CLASS_BRIDGE, ..config.identity };
+    let port = Port {
+        kind: config.kind,
+        link: config.link,
+        number: config.port_number,
+        slot: config.slot.filter(|_| config.kind.is_downstream()),
+    };
+    let root = config.kind == PortKind::RootPort;
+    let mut list = LayoutBuilder::new(header::type1(&identity, config.multi_function));
+    let pm = list.capability(None, capability::power_management_of_port())?;
+    let msi = list.capability(None, capability::msi())?;
+    let pcie = list.capability(None, pcie::port(&port))?;
+    list.extended(None, extended::aer(config.acs.is_some(), root))?;
+    let acs_offset = match &config.acs {
+        Some(acs) => list.extended(None, extended::acs(acs))?,
+        None => END,
+    };
+    Ok((list.build(), Places { pm, msi, pcie, acs: config.acs, acs_offset }))
+}
+
+#[cfg(test)]
+mod tests;

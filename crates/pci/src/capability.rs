@@ -1,0 +1,84 @@
+//! The capabilities that Pando's functions have, each as its registers; where one lies is the list's business.
+
+pub(crate) mod extended;
+pub(crate) mod pcie;
+pub(crate) mod sriov;
+
+use crate::ByteEnables;
+use crate::config_space::ConfigSpace;
+use crate::layout::{Capability, Register};
+use crate::spec::{ids, msi, pm};
+
+/// Power Management of an endpoint function: D0 and D3hot, no PME (PCI Express base 6.0, 7.5.2).
+pub(crate) fn power_management() -> Capability {
+    let registers = vec![
+        Register::ro(pm::VERSION | pm::IMMEDIATE_READINESS),
+        Register::rw(pm::NO_SOFT_RESET, pm::POWER_STATE),
+    ];
+    Capability { id: ids::POWER_MANAGEMENT, registers }
+}
+
+/// Power Management of a port, which forwards PME messages (7.5.2).
+pub(crate) fn power_management_of_port() -> Capability {
+    let registers = vec![
+        Register::ro(pm::VERSION | pm::PME_SUPPORT_OF_PORTS),
+        Register::rw(pm::NO_SOFT_RESET, pm::POWER_STATE | pm::PME_ENABLE)
+            .with_rw1c(pm::PME_STATUS)
+            .with_sticky(pm::PME_ENABLE | pm::PME_STATUS),
+    ];
+    Capability { id: ids::POWER_MANAGEMENT, registers }
+}
+
+/// MSI with one vector, 64-bit address and per-vector masking (7.7.1).
+pub(crate) fn msi() -> Capability {
+    let registers = vec![
+        Register::rw(
+            msi::ADDRESS_64BIT | msi::PER_VECTOR_MASKING,
+            msi::ENABLE | msi::MULTIPLE_MESSAGE_ENABLE,
+        ),
+        Register::rw(0, 0xffff_fffc),
+        Register::rw(0, u32::MAX),
+        Register::rw(0, 0xffff),
+        Register::rw(0, 1),
+        Register::ro(0),
+    ];
+    Capability { id: ids::MSI, registers }
+}
+
+/// MSI-X with `vectors` (at least one) vectors; `table` and `pba` are BIR and offset (7.7.2).
+pub(crate) fn msix(vectors: u16, table: u32, pba: u32) -> Capability {
+    let size = u32::from(vectors.saturating_sub(1)) << 16;
+    let registers = vec![
+        Register::rw(size, msi::MSIX_ENABLE | msi::MSIX_FUNCTION_MASK),
+        Register::ro(table),
+        Register::ro(pba),
+    ];
+    Capability { id: ids::MSIX, registers }
+}
+
+/// A vendor-specific capability: bytes and a mask of writable bits, both from its third byte on (7.9.4).
+pub(crate) fn vendor(body: &[u8], writable: &[u8]) -> Capability {
+    let dword = |bytes: &[u8], index: usize| {
+        (0..4).fold(0, |dword, byte| {
+            let at = (4 * index + byte).checked_sub(2);
+            let value = at.and_then(|at| bytes.get(at)).copied().unwrap_or(0);
+            dword | u32::from(value) << (8 * byte)
+        })
+    };
+    let registers = (0..(body.len() + 2).div_ceil(4))
+        .map(|index| Register::rw(dword(body, index), dword(writable, index)))
+        .collect();
+    Capability { id: ids::VENDOR, registers }
+}
+
+/// A write to PMCSR: a power state that isn't there is ignored, the rest of the write isn't (7.5.2.2).
+pub(crate) fn write_power_state(
+    space: &mut ConfigSpace,
+    register: u16,
+    value: u32,
+    enables: ByteEnables,
+) {
+    let supported = matches!(value & pm::POWER_STATE, 0 | pm::D3_HOT);
+    let refused = if supported { 0 } else { pm::POWER_STATE };
+    space.write_only(register, value, enables, !refused);
+}

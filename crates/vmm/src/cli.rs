@@ -1,0 +1,98 @@
+//! The command line: `pando run` and `pando check`.
+
+mod run;
+mod size;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use pando_vmm::machine::OnReset;
+
+use self::size::Size;
+
+/// A minimal hypervisor with a PCI Express tree, an IOMMU and SR-IOV network cards, all in software.
+#[derive(Debug, Parser)]
+#[command(version, about, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Boot a guest with its console on this terminal
+    #[command(after_help = RUN_HELP)]
+    Run(Box<Run>),
+    /// Check a platform file and print its tree
+    Check {
+        /// The platform file (TOML)
+        file: PathBuf,
+    },
+}
+
+const RUN_HELP: &str = "\
+Examples:
+  pando run --kernel /boot/vmlinuz-6.1.0 --initrd initrd.img --cmdline 'quiet'
+  pando run --platform card.toml --kernel vmlinuz --cpus 4 --memory 4GiB
+  pando run --kernel payload.elf --serial none        a bare-metal payload with a PVH entry
+
+On a terminal, Ctrl-A x stops the machine and Ctrl-A h lists what else there is.
+The exit status is 0 when the guest powers itself off.
+A machine without svm or vmx cannot boot kernels: put `cargo xtask nested --` before the command.";
+
+#[derive(Debug, Args)]
+struct Run {
+    /// Platform file: the PCI tree and its cards; without it one switch with one card
+    #[arg(long, value_name = "FILE")]
+    platform: Option<PathBuf>,
+    /// What to boot: a 64-bit Linux bzImage, or an ELF with a PVH entry
+    #[arg(long, value_name = "FILE")]
+    kernel: PathBuf,
+    /// Initial RAM disk
+    #[arg(long, value_name = "FILE")]
+    initrd: Option<PathBuf>,
+    /// Appended to Pando's own kernel command line, which -v shows
+    #[arg(long, value_name = "STR", allow_hyphen_values = true)]
+    cmdline: Option<String>,
+    /// Number of CPUs, 1 to 16 [default: the platform file's, else 1]
+    #[arg(long, value_name = "N")]
+    cpus: Option<u32>,
+    /// Guest memory, such as 512MiB or 4GiB [default: the platform file's, else 512MiB]
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
+    /// Where the guest's first serial port goes: stdio, none, or a file
+    #[arg(long, value_name = "stdio|FILE|none", default_value = "stdio")]
+    serial: PathBuf,
+    /// What a guest's reset does
+    #[arg(long, value_name = "WHAT", default_value = "restart")]
+    on_reset: OnReset,
+    /// Threads that move packets [default: the number of CPUs here, at most one per card]
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Say more on standard error: the command line, resets; twice for debugging
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+impl Cli {
+    /// Does what was asked.
+    pub(crate) fn execute(self) -> Result<()> {
+        match self.command {
+            Command::Run(run) => run::run(&run),
+            Command::Check { file } => check(&file),
+        }
+    }
+}
+
+fn check(_file: &std::path::Path) -> Result<()> {
+    anyhow::bail!("not there yet")
+}
+
+/// 2 for what clap refuses, 3 for a reset that ends, 128 + n for signal n, 1 for the rest.
+pub(crate) fn exit_status(error: &anyhow::Error) -> u8 {
+    error.downcast_ref::<run::NotPoweredOff>().map_or(1, run::NotPoweredOff::exit_status)
+}
+
+#[cfg(test)]
+mod tests;

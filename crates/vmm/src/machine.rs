@@ -1,0 +1,244 @@
+//! One machine: its parts wired together, its life from power-on to power-off.
+//!
+//! [`tree`] makes the PCI tree with all that hangs in it; everything else here is the same for every machine.
+//! Order: KVM, memory, interrupts, tree, ports, vCPUs.
+
+pub mod tree;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps};
+use pando_firmware::{Platform, layout};
+use pando_tlp::{Epochs, Mmio};
+
+use self::tree::{Parts, Tree};
+use crate::bus::Bus;
+use crate::com1::Com1;
+use crate::console::input::Input;
+use crate::console::output::Output;
+use crate::control::{Control, Request};
+use crate::crew::Crew;
+use crate::irq::ioapic::IoApic;
+use crate::irq::msi::KvmInterrupts;
+use crate::load::Payload;
+use crate::ports::Ports;
+use crate::ram::Ram;
+use crate::signals::Signals;
+use crate::vcpu::{Exits, Vcpu, cpuid};
+use crate::{kvm, user_error::UserError};
+
+/// What a machine is made from.
+pub struct Config {
+    /// Number of CPUs, 1 to 16.
+    pub cpus: u8,
+    /// Guest memory in bytes.
+    pub memory: u64,
+    /// Number of PCI buses, 1 to 256.
+    pub buses: u16,
+    /// Whether there is an IOMMU.
+    pub iommu: bool,
+    /// What it boots.
+    pub payload: Payload,
+    /// The console's output side.
+    pub output: Output,
+    /// Where standard input goes.
+    pub input: InputKind,
+    /// What a reset does.
+    pub on_reset: OnReset,
+}
+
+/// Where standard input goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// Nowhere.
+    None,
+    /// To COM1, byte for byte.
+    Plain,
+    /// To COM1, from a raw terminal with Ctrl-A commands.
+    Terminal,
+}
+
+/// What a guest's reset does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OnReset {
+    /// The machine starts over from its power-on state.
+    Restart,
+    /// The machine ends.
+    Exit,
+}
+
+/// How a machine ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The guest switched itself off.
+    PoweredOff,
+    /// The guest did this to reset itself, and a reset ends the machine.
+    Reset(&'static str),
+    /// By the user at the console.
+    Quit,
+    /// By a signal.
+    Signal(i32),
+}
+
+type Loop = EventManager<Box<dyn MutEventSubscriber>>;
+
+/// A machine that is wired and waits for power.
+pub struct Machine {
+    crew: Crew,
+    events: Loop,
+    tree: Tree,
+    ram: Ram,
+    com1: Arc<Com1>,
+    control: Arc<Control>,
+    platform: Platform,
+    payload: Payload,
+    output: Output,
+    on_reset: OnReset,
+}
+
+/// How long an end waits for a slow reader of the console.
+const LAST_OUTPUT: Duration = Duration::from_secs(1);
+const CPUS_MAX: u8 = 16;
+
+impl Machine {
+    /// Wires a machine. `build_tree` makes what is behind the host bridge.
+    pub fn new(
+        config: Config,
+        build_tree: impl FnOnce(&Parts<'_>) -> Result<Tree>,
+    ) -> Result<Self> {
+        if !(1..=CPUS_MAX).contains(&config.cpus) {
+            return Err(UserError::Cpus(config.cpus.into()).into());
+        }
+        let control = Arc::new(Control::new()?);
+        let signals = Signals::new(control.clone())?;
+        let kvm = kvm::open()?;
+        let supported = kvm
+            .get_supported_cpuid(kvm_bindings::KVM_MAX_CPUID_ENTRIES)
+            .context("asking KVM for CPUID")?;
+        let bits = cpuid::physical_address_bits(&supported);
+        let platform =
+            layout::platform(config.cpus, config.memory, bits, config.buses, config.iommu)
+                .map_err(UserError::from)?;
+        let vm = Arc::new(kvm::create_vm(&kvm)?);
+        let ram = Ram::new(&platform.ram)?;
+        ram.add_to(&vm)?;
+        let epochs = Epochs::new();
+        let interrupts = Arc::new(KvmInterrupts::new(vm.clone()));
+        let parts = Parts {
+            platform: &platform,
+            ram: ram.guest(),
+            msi: interrupts.clone(),
+            epochs: &epochs,
+            vm: &vm,
+        };
+        let mut tree = build_tree(&parts)?;
+        let ioapic = IoApic::new(platform.ioapic.id, tree.ioapic.clone(), interrupts, &epochs);
+        let ioapic = Arc::new(ioapic);
+        let com1 = Arc::new(Com1::new(ioapic.clone(), config.output.clone())?);
+        let mut windows = std::mem::take(&mut tree.windows);
+        windows.push((layout::IOAPIC, ioapic.clone() as Arc<dyn Mmio>));
+        let exits = Exits {
+            bus: Bus::new(windows),
+            ports: Ports::new(com1.clone(), control.clone()),
+            ioapic,
+            control: control.clone(),
+        };
+        let msrs = kvm.get_msr_index_list().context("asking KVM for its MSRs")?;
+        let vcpus = (0..config.cpus)
+            .map(|id| Vcpu::new(&vm, id, config.cpus, &supported, msrs.as_slice()))
+            .collect::<Result<Vec<_>>>()?;
+        let crew = Crew::new(vcpus, exits)?;
+        let mut events: Loop = EventManager::new().context("creating the event loop")?;
+        events.add_subscriber(Box::new(Wake(control.clone())));
+        events.add_subscriber(Box::new(signals));
+        if config.input != InputKind::None {
+            let terminal = config.input == InputKind::Terminal;
+            let (com1, control) = (com1.clone(), control.clone());
+            let input = Input::new(com1, control, config.output.clone(), terminal)?;
+            events.add_subscriber(Box::new(input));
+        }
+        Ok(Self {
+            crew,
+            events,
+            tree,
+            ram,
+            com1,
+            control,
+            platform,
+            payload: config.payload,
+            output: config.output,
+            on_reset: config.on_reset,
+        })
+    }
+
+    /// Switches the machine on and returns when it has ended.
+    pub fn run(mut self) -> Result<Ended> {
+        let ended = loop {
+            let entry = self.payload.load(self.ram.guest().memory(), &self.platform)?;
+            self.crew.start(entry);
+            let request = self.wait_for_request();
+            self.crew.stop();
+            match self.decide(request?)? {
+                Some(ended) => break ended,
+                None => self.power_on_state()?,
+            }
+        };
+        self.power_on_state()?;
+        self.output.flush_within(LAST_OUTPUT);
+        Ok(ended)
+    }
+
+    fn wait_for_request(&mut self) -> Result<Request> {
+        loop {
+            if let Some(request) = self.control.take() {
+                return Ok(request);
+            }
+            self.events.run().context("waiting for events")?;
+        }
+    }
+
+    /// `None` starts over.
+    fn decide(&self, request: Request) -> Result<Option<Ended>> {
+        Ok(Some(match request {
+            Request::PowerOff => Ended::PoweredOff,
+            Request::Quit => Ended::Quit,
+            Request::Signal(number) => Ended::Signal(number),
+            Request::Failed(reason) => {
+                self.output.flush_within(LAST_OUTPUT);
+                anyhow::bail!(reason)
+            }
+            Request::Reset(how) if self.on_reset == OnReset::Exit => Ended::Reset(how),
+            Request::Reset(how) => {
+                tracing::info!("the guest {how}: the machine starts over");
+                return Ok(None);
+            }
+        }))
+    }
+
+    /// Every device and all memory as at power-on; no CPU runs. Devices come first: they may still write memory.
+    fn power_on_state(&self) -> Result<()> {
+        self.tree.reset.iter().for_each(|reset| reset());
+        let exits = self.crew.exits();
+        exits.ioapic.reset();
+        self.com1.reset();
+        self.ram.clear()
+    }
+}
+
+/// Wakes the loop when somebody asks for something.
+struct Wake(Arc<Control>);
+
+impl MutEventSubscriber for Wake {
+    fn process(&mut self, _: Events, _: &mut EventOps) {
+        // The loop looks at the request itself; only the wake-up has to be taken.
+        let _ = self.0.wake().read();
+    }
+
+    fn init(&mut self, ops: &mut EventOps) {
+        if let Err(error) = ops.add(Events::new(self.0.wake(), EventSet::IN)) {
+            tracing::error!(%error, "the machine can't be stopped");
+        }
+    }
+}

@@ -4,15 +4,22 @@
 //! used index. Every index, length and address is the driver's: a mistake is a [`QueueError::Driver`] for this ring and nothing
 //! else. Left out: the packed ring, in-order use, notification data.
 
+mod area;
 mod chain;
+mod descriptor;
 mod writer;
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use std::sync::atomic::fence;
 
-use pando_tlp::{Dma, DmaView, Guard, Iova};
+use pando_tlp::{Access, Dma, DmaView, Guard, Iova};
 
 pub use chain::{CHAIN_PIECES, Chain};
 pub use writer::Writer;
+
+use area::Area;
+use descriptor::{DESCRIPTOR, Walk};
 
 use crate::QueueError;
 
@@ -35,72 +42,243 @@ pub struct SplitConfig {
     pub position: u16,
 }
 
+/// Offsets in the available ring, in bytes; `used_event` follows the entries.
+mod available {
+    pub(super) const FLAGS: usize = 0;
+    pub(super) const INDEX: usize = 2;
+    pub(super) const ENTRIES: usize = 4;
+    pub(super) const ENTRY: usize = 2;
+    /// The driver wants no interrupt.
+    pub(super) const NO_INTERRUPT: u16 = 1;
+}
+
+/// Offsets in the used ring, in bytes; `avail_event` follows the entries.
+mod used {
+    pub(super) const FLAGS: usize = 0;
+    pub(super) const INDEX: usize = 2;
+    pub(super) const ENTRIES: usize = 4;
+    pub(super) const ENTRY: usize = 8;
+    /// The device wants no notification.
+    pub(super) const NO_NOTIFY: u16 = 1;
+}
+
 /// A split ring. A pass is [`begin`](Self::begin), some [`next`](Self::next), some [`put`](Self::put), one
 /// [`publish`](Self::publish); chains taken but not put are taken again by the next pass.
 pub struct SplitRing {
     view: DmaView,
+    descriptors: Area,
+    available: Area,
+    used: Area,
+    size: u16,
+    event_index: bool,
+    indirect: bool,
+    /// The epoch the areas were resolved in.
+    epoch: u64,
+    /// The available index as the last pass read it.
+    seen: u16,
+    /// The next chain to take.
+    cursor: u16,
+    /// The oldest chain not put, and so the used index too.
+    position: u16,
+    /// The used index the driver has seen.
+    published: u16,
+    /// Without event index: the driver is told not to notify.
+    quiet: bool,
+    /// The first descriptors of chains taken but not put, by position.
+    heads: Box<[u16]>,
 }
 
 impl SplitRing {
     /// A ring on `view`'s memory. Fails if the driver set a size or an alignment that isn't allowed.
     pub fn new(config: SplitConfig, view: DmaView) -> Result<Self, QueueError> {
-        let _ = config;
-        Ok(Self { view })
+        let SplitConfig { size, event_index, indirect, position, .. } = config;
+        if !size.is_power_of_two() || size > 32768 {
+            return Err(QueueError::Driver("ring size is not a power of two up to 32768"));
+        }
+        let entries = usize::from(size);
+        let available = available::ENTRIES + entries * available::ENTRY + 2;
+        let used = used::ENTRIES + entries * used::ENTRY + 2;
+        Ok(Self {
+            view,
+            descriptors: Area::new(config.descriptors, entries * DESCRIPTOR, 16, Access::Read)?,
+            available: Area::new(config.available, available, 2, Access::Read)?,
+            used: Area::new(config.used, used, 4, Access::Write)?,
+            size,
+            event_index,
+            indirect,
+            epoch: 0,
+            seen: position,
+            cursor: position,
+            position,
+            published: position,
+            quiet: false,
+            heads: vec![0; entries].into(),
+        })
     }
 
     /// Begins a pass: forgets chains taken but not put, reads the available index once, and returns how many chains wait.
+    #[inline]
     pub fn begin(&mut self, guard: &Guard<'_>) -> Result<u16, QueueError> {
-        let _ = guard;
-        todo!()
+        self.resolve(guard)?;
+        self.disarm(guard)?;
+        self.cursor = self.position;
+        self.seen = self.read_index()?;
+        Ok(self.seen.wrapping_sub(self.position))
     }
 
     /// Takes the next chain of this pass; `false`, and `chain` empty, if there is none.
+    #[inline]
     pub fn next<'g>(
         &mut self,
         guard: &'g Guard<'_>,
         chain: &mut Chain<'g>,
     ) -> Result<bool, QueueError> {
-        let _ = (guard, chain);
-        todo!()
+        if self.cursor == self.seen {
+            chain.clear();
+            return Ok(false);
+        }
+        self.resolve(guard)?;
+        let slot = self.slot(self.cursor);
+        let entry = available::ENTRIES + slot * available::ENTRY;
+        let head = u16::from_le(self.available.load(entry, Relaxed)?);
+        let mut walk = Walk {
+            guard,
+            view: &mut self.view,
+            descriptors: &self.descriptors,
+            size: self.size,
+            indirect: self.indirect,
+        };
+        walk.chain(head, chain)?;
+        self.heads[slot] = head;
+        self.cursor = self.cursor.wrapping_add(1);
+        Ok(true)
     }
 
     /// Forgets chains taken but not put: the next [`next`](Self::next) starts after the last one put.
+    #[inline]
     pub fn rewind(&mut self) {
-        todo!()
+        self.cursor = self.position;
     }
 
     /// Writes the used element of the oldest chain taken but not put; `written` counts bytes written into it. The driver sees it
-    /// after [`publish`](Self::publish).
+    /// after [`publish`](Self::publish). Nothing happens if no chain is left.
+    #[inline]
     pub fn put(&mut self, guard: &Guard<'_>, written: u32) -> Result<(), QueueError> {
-        let _ = (guard, written);
-        todo!()
+        if self.position == self.cursor {
+            return Ok(());
+        }
+        self.resolve(guard)?;
+        let slot = self.slot(self.position);
+        let element = used::ENTRIES + slot * used::ENTRY;
+        self.used.store_word(element, u32::from(self.heads[slot]).to_le())?;
+        self.used.store_word(element + 4, written.to_le())?;
+        self.position = self.position.wrapping_add(1);
+        Ok(())
     }
 
     /// Shows the driver everything put so far; `true` if it wants an interrupt for it.
+    #[inline]
     pub fn publish(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
-        let _ = guard;
-        todo!()
+        if self.position == self.published {
+            return Ok(false);
+        }
+        self.resolve(guard)?;
+        self.used.store(used::INDEX, self.position.to_le(), Release)?;
+        let before = std::mem::replace(&mut self.published, self.position);
+        // The driver stores its event and then reads the index; one of the two sees the other's.
+        fence(SeqCst);
+        if !self.event_index {
+            let flags = u16::from_le(self.available.load(available::FLAGS, Relaxed)?);
+            return Ok(flags & available::NO_INTERRUPT == 0);
+        }
+        let used_event = available::ENTRIES + usize::from(self.size) * available::ENTRY;
+        let event = u16::from_le(self.available.load(used_event, Relaxed)?);
+        Ok(crosses(event, before, self.position))
     }
 
-    /// Asks the driver to notify at the next chain; `true` if there is one that wasn't put already.
+    /// Asks the driver to notify at the next chain; `true` if there is one that isn't put already.
     pub fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
-        let _ = guard;
-        todo!()
+        self.arm_after(guard, self.position)
     }
 
-    /// The driver needn't notify: the ring is being polled.
+    /// Asks the driver to notify when it adds a chain to those the last pass saw; `true` if it has added one already. For a
+    /// receive queue whose chains aren't enough.
+    pub fn arm_for_more(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
+        self.arm_after(guard, self.seen)
+    }
+
+    fn arm_after(&mut self, guard: &Guard<'_>, position: u16) -> Result<bool, QueueError> {
+        self.resolve(guard)?;
+        if self.event_index {
+            let avail_event = used::ENTRIES + usize::from(self.size) * used::ENTRY;
+            self.used.store(avail_event, position.to_le(), Relaxed)?;
+        } else {
+            self.used.store(used::FLAGS, 0, Relaxed)?;
+            self.quiet = false;
+        }
+        // The driver stores its index and then reads what was just written; one of the two sees the other's.
+        fence(SeqCst);
+        Ok(self.read_index()? != position)
+    }
+
+    /// The driver needn't notify: the ring is being polled. [`begin`](Self::begin) does it too.
+    #[inline]
     pub fn disarm(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
-        let _ = guard;
-        todo!()
+        // With event index the event just stays behind.
+        if !self.event_index && !self.quiet {
+            self.resolve(guard)?;
+            self.used.store(used::FLAGS, used::NO_NOTIFY.to_le(), Relaxed)?;
+            self.quiet = true;
+        }
+        Ok(())
     }
 
     /// The position of the oldest chain not put: what a saved ring goes on from.
     pub fn position(&self) -> u16 {
-        todo!()
+        self.position
     }
 
     /// The function's handle, for interrupts.
     pub fn dma(&self) -> &Arc<dyn Dma> {
         self.view.dma()
     }
+
+    #[inline]
+    fn slot(&self, position: u16) -> usize {
+        usize::from(position & (self.size - 1))
+    }
+
+    #[inline]
+    fn read_index(&self) -> Result<u16, QueueError> {
+        let index = u16::from_le(self.available.load(available::INDEX, Acquire)?);
+        if index.wrapping_sub(self.position) > self.size {
+            return Err(QueueError::Driver("available index jumps by more than the ring size"));
+        }
+        Ok(index)
+    }
+
+    #[inline]
+    fn resolve(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
+        if self.epoch == guard.epoch() { Ok(()) } else { self.resolve_areas(guard.epoch()) }
+    }
+
+    #[cold]
+    fn resolve_areas(&mut self, epoch: u64) -> Result<(), QueueError> {
+        self.epoch = 0;
+        let dma = self.view.dma().as_ref();
+        self.descriptors.resolve(dma)?;
+        self.available.resolve(dma)?;
+        self.used.resolve(dma)?;
+        self.epoch = epoch;
+        Ok(())
+    }
 }
+
+/// Whether going from index `before` to `now` passes `event` (virtio 1.3, 2.7.7.2 and 2.7.10).
+#[inline]
+fn crosses(event: u16, before: u16, now: u16) -> bool {
+    now.wrapping_sub(event).wrapping_sub(1) < now.wrapping_sub(before)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,10 @@
 //! One descriptor chain as pieces of memory: what the device reads, then what it writes (virtio 1.3, 2.7.4).
 
 use arrayvec::ArrayVec;
+use pando_tlp::Access;
 use vm_memory::VolatileSlice;
+
+use crate::QueueError;
 
 /// Pieces a chain holds at most. A chain in more pieces is cut there, see [`Chain::is_cut`].
 pub const CHAIN_PIECES: usize = 1024;
@@ -10,8 +13,10 @@ pub const CHAIN_PIECES: usize = 1024;
 #[derive(Default)]
 pub struct Chain<'g> {
     pieces: ArrayVec<VolatileSlice<'g>, CHAIN_PIECES>,
-    writable_from: usize,
     read_from: usize,
+    readable_to: usize,
+    bytes: u64,
+    writable: bool,
     cut: bool,
 }
 
@@ -24,23 +29,25 @@ impl<'g> Chain<'g> {
     /// What the driver gave to read, in order, without what [`take`](Self::take) took.
     #[inline]
     pub fn readable(&self) -> &[VolatileSlice<'g>] {
-        &self.pieces[self.read_from..self.writable_from]
+        &self.pieces[self.read_from..self.readable_to]
     }
 
     /// What the driver gave to write, in order.
     #[inline]
     pub fn writable(&self) -> &[VolatileSlice<'g>] {
-        &self.pieces[self.writable_from..]
+        &self.pieces[self.readable_to..]
     }
 
     /// Bytes in [`readable`](Self::readable).
-    pub fn readable_len(&self) -> u64 {
-        self.readable().iter().map(|piece| piece.len() as u64).sum()
+    #[inline]
+    pub fn readable_len(&self) -> usize {
+        self.readable().iter().map(VolatileSlice::len).sum()
     }
 
     /// Bytes in [`writable`](Self::writable).
-    pub fn writable_len(&self) -> u64 {
-        self.writable().iter().map(|piece| piece.len() as u64).sum()
+    #[inline]
+    pub fn writable_len(&self) -> usize {
+        self.writable().iter().map(VolatileSlice::len).sum()
     }
 
     /// Whether the chain had more pieces than fit, and the rest isn't here. A frame in it is malformed; a buffer is just smaller.
@@ -49,9 +56,10 @@ impl<'g> Chain<'g> {
     }
 
     /// Moves bytes from the front of the readable part into `bytes`; returns how many there were.
+    #[inline]
     pub fn take(&mut self, bytes: &mut [u8]) -> usize {
         let mut taken = 0;
-        while taken < bytes.len() && self.read_from < self.writable_from {
+        while taken < bytes.len() && self.read_from < self.readable_to {
             let piece = self.pieces[self.read_from];
             let copied = piece.copy_to(&mut bytes[taken..]);
             taken += copied;
@@ -63,8 +71,51 @@ impl<'g> Chain<'g> {
         taken
     }
 
-    /// Empties it.
+    #[inline]
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.pieces.clear();
+        (self.read_from, self.readable_to, self.bytes) = (0, 0, 0);
+        (self.writable, self.cut) = (false, false);
+    }
+
+    /// Whether it has no byte.
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.pieces.is_full()
+    }
+
+    pub(super) fn cut(&mut self) {
+        self.cut = true;
+    }
+
+    /// Checks that a descriptor of `len` bytes may come next.
+    #[inline]
+    pub(super) fn start(&mut self, access: Access, len: u32) -> Result<(), QueueError> {
+        match access {
+            Access::Read if self.writable => {
+                return Err(QueueError::Driver("readable descriptor after a writable one"));
+            }
+            Access::Read => {}
+            Access::Write => self.writable = true,
+        }
+        self.bytes += u64::from(len);
+        if self.bytes > 1 << 32 {
+            return Err(QueueError::Driver("descriptor chain of more than 4 GiB"));
+        }
+        Ok(())
+    }
+
+    /// Adds memory of the descriptor started last; there must be room.
+    #[inline]
+    pub(super) fn push(&mut self, slice: VolatileSlice<'g>) {
+        self.pieces.push(slice);
+        if !self.writable {
+            self.readable_to = self.pieces.len();
+        }
     }
 }

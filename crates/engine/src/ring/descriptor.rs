@@ -1,0 +1,167 @@
+//! Descriptors and the walk along a chain of them (virtio 1.3, 2.7.5).
+//!
+//! Each descriptor is copied once, so the driver can't change it between check and use. A walk is bounded by the ring's size, and
+//! inside an indirect table by the table's.
+
+use pando_tlp::{Access, DmaView, Fault, Guard, Iova};
+
+use super::area::Area;
+use super::chain::Chain;
+use crate::QueueError;
+
+const NEXT: u16 = 1;
+const WRITE: u16 = 2;
+const INDIRECT: u16 = 4;
+
+/// Bytes of a descriptor.
+pub(super) const DESCRIPTOR: usize = 16;
+
+/// Entries of an indirect table at most: what a `next` field of a legal ring can address.
+const TABLE: u32 = 32768;
+
+/// The copy of one descriptor.
+#[derive(Clone, Copy, Debug)]
+struct Descriptor {
+    address: Iova,
+    len: u32,
+    flags: u16,
+    next: u16,
+}
+
+impl Descriptor {
+    #[inline]
+    fn new(raw: u128) -> Self {
+        let raw = u128::from_le(raw);
+        Self {
+            address: Iova(raw as u64),
+            len: (raw >> 64) as u32,
+            flags: (raw >> 96) as u16,
+            next: (raw >> 112) as u16,
+        }
+    }
+
+    #[inline]
+    fn has(self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+}
+
+/// What a walk needs of the ring.
+pub(super) struct Walk<'r, 'g> {
+    pub(super) guard: &'g Guard<'g>,
+    pub(super) view: &'r mut DmaView,
+    pub(super) descriptors: &'r Area,
+    pub(super) size: u16,
+    pub(super) indirect: bool,
+}
+
+impl<'g> Walk<'_, 'g> {
+    /// Fills `chain` with what the chain that begins at descriptor `head` consists of.
+    #[inline]
+    pub(super) fn chain(&mut self, head: u16, chain: &mut Chain<'g>) -> Result<(), QueueError> {
+        chain.clear();
+        let mut index = head;
+        for _ in 0..self.size {
+            if index >= self.size {
+                return Err(QueueError::Driver("descriptor index outside the table"));
+            }
+            let raw = self.descriptors.load_descriptor(usize::from(index) * DESCRIPTOR)?;
+            let descriptor = Descriptor::new(raw);
+            if descriptor.has(INDIRECT) {
+                self.table(descriptor, chain)?;
+                return finish(chain);
+            }
+            self.add(descriptor, chain)?;
+            if !descriptor.has(NEXT) {
+                return finish(chain);
+            }
+            index = descriptor.next;
+        }
+        Err(QueueError::Driver("descriptor chain loops"))
+    }
+
+    /// Walks the indirect table that `outer` describes.
+    fn table(&mut self, outer: Descriptor, chain: &mut Chain<'g>) -> Result<(), QueueError> {
+        if !self.indirect {
+            return Err(QueueError::Driver("indirect descriptor, not negotiated"));
+        }
+        if outer.has(NEXT) {
+            return Err(QueueError::Driver("indirect descriptor with a next one"));
+        }
+        let entries = outer.len / DESCRIPTOR as u32;
+        if !outer.len.is_multiple_of(DESCRIPTOR as u32) || entries == 0 || entries > TABLE {
+            return Err(QueueError::Driver("indirect table of a wrong length"));
+        }
+        let mut index = 0;
+        for _ in 0..entries {
+            if index >= entries {
+                return Err(QueueError::Driver("descriptor index outside the indirect table"));
+            }
+            let descriptor = self.table_entry(outer.address, index)?;
+            if descriptor.has(INDIRECT) {
+                return Err(QueueError::Driver("indirect descriptor in an indirect table"));
+            }
+            self.add(descriptor, chain)?;
+            if !descriptor.has(NEXT) {
+                return Ok(());
+            }
+            index = u32::from(descriptor.next);
+        }
+        Err(QueueError::Driver("indirect table loops"))
+    }
+
+    /// Copies entry `index` of the table at `start`, which may be unaligned and lie across pages.
+    #[inline]
+    fn table_entry(&mut self, start: Iova, index: u32) -> Result<Descriptor, QueueError> {
+        let mut bytes = [0; DESCRIPTOR];
+        let mut done = 0;
+        while done < DESCRIPTOR {
+            let offset = u64::from(index) * DESCRIPTOR as u64 + done as u64;
+            let address = start.checked_add(offset).ok_or(UNREACHABLE)?;
+            let slice = self.view.slice(self.guard, address, DESCRIPTOR - done, Access::Read);
+            done += slice.map_err(driver)?.copy_to(&mut bytes[done..]);
+        }
+        Ok(Descriptor::new(u128::from_le_bytes(bytes).to_le()))
+    }
+
+    /// Adds the memory of one descriptor.
+    #[inline]
+    fn add(&mut self, descriptor: Descriptor, chain: &mut Chain<'g>) -> Result<(), QueueError> {
+        let access = if descriptor.has(WRITE) { Access::Write } else { Access::Read };
+        chain.start(access, descriptor.len)?;
+        let mut address = descriptor.address;
+        let mut left = descriptor.len as usize;
+        while left > 0 {
+            if chain.is_full() {
+                chain.cut();
+                return Ok(());
+            }
+            let slice = self.view.slice(self.guard, address, left, access).map_err(driver)?;
+            chain.push(slice);
+            left -= slice.len();
+            if left > 0 {
+                address = address.checked_add(slice.len() as u64).ok_or(UNREACHABLE)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+const UNREACHABLE: QueueError = QueueError::Driver("buffer outside memory");
+
+/// A buffer or a table outside memory is the driver's mistake; a closed gate is nobody's.
+#[cold]
+fn driver(fault: Fault) -> QueueError {
+    match fault {
+        Fault::Gated => QueueError::Ring(fault),
+        _ => UNREACHABLE,
+    }
+}
+
+#[inline]
+fn finish(chain: &Chain<'_>) -> Result<(), QueueError> {
+    if chain.is_empty() {
+        return Err(QueueError::Driver("descriptor chain without a byte"));
+    }
+    Ok(())
+}

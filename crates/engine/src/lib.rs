@@ -4,8 +4,11 @@
 //! each, from the sender's buffers into the receiver's.
 
 pub mod ring;
+pub mod vnet;
 
+mod counter;
 mod doorbell;
+mod finish;
 mod frame;
 mod offload;
 mod queue;
@@ -13,6 +16,10 @@ mod switch;
 mod worker;
 
 pub use doorbell::Doorbell;
+pub use counter::Counter;
+pub use finish::{
+    Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Taker, Unfinishable,
+};
 pub use frame::{Batch, Frame, FrameRef, HEAD, MacAddress, Vlan};
 pub use offload::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
 pub use queue::{QueueError, Receive, Service, Transmit};

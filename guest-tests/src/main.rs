@@ -1,2 +1,72 @@
-//! Runs the guest tests.
-fn main() {}
+//! Runs the guest tests: directly where KVM is real, otherwise inside the nested machine of `cargo xtask nested`.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+use guest_tests::runner::Runner;
+use guest_tests::suite;
+use guest_tests::vmm::Vmm;
+
+/// Runs the guest tests.
+#[derive(Parser)]
+#[command(max_term_width = 100)]
+struct Options {
+    /// Run only tests whose name contains this
+    filter: Option<String>,
+    /// The pando binary
+    #[arg(long, default_value = "target/release/pando")]
+    pando: PathBuf,
+    /// The guests' kernel
+    #[arg(long)]
+    kernel: PathBuf,
+    /// An archive of the guests' initramfs; may be given several times
+    #[arg(long)]
+    initrd: Vec<PathBuf>,
+    /// What runs the guests; qemu shows that the harness itself works
+    #[arg(long, value_enum, default_value = "pando")]
+    vmm: Choice,
+    /// How results call this run
+    #[arg(long, default_value = "this kernel")]
+    label: String,
+    /// Show everything that guests print
+    #[arg(long, short)]
+    verbose: bool,
+    /// List the tests and end
+    #[arg(long)]
+    list: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Choice {
+    Pando,
+    Qemu,
+}
+
+fn main() -> Result<ExitCode> {
+    let options = Options::parse();
+    let wanted =
+        |name: &str| options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()));
+    let tests: Vec<_> = suite::tests().into_iter().filter(|test| wanted(test.name)).collect();
+    if options.list {
+        tests.iter().for_each(|test| println!("{}", test.name));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let vmm = match options.vmm {
+        Choice::Pando if !options.pando.is_file() => {
+            bail!("there is no {}", options.pando.display())
+        }
+        Choice::Pando => Vmm::Pando(std::path::absolute(options.pando)?),
+        Choice::Qemu => Vmm::Qemu,
+    };
+    let folder = std::env::temp_dir().join(format!("pando-guest-tests-{}", std::process::id()));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    let Options { kernel, initrd, verbose, .. } = options;
+    let runner = Runner { vmm, kernel, initrd, folder, verbose };
+    let summary = runner.run(&tests);
+    let _ = std::fs::remove_dir_all(&runner.folder); // a left-over in /tmp harms nobody
+    summary.print(&options.label);
+    Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,6 +1,7 @@
 //! `cargo xtask`: the developer's commands.
 
 mod apt;
+mod build;
 mod cli;
 mod host;
 mod initramfs;
@@ -9,6 +10,7 @@ mod modules;
 mod nested;
 mod packages;
 mod paths;
+mod test;
 mod ui;
 
 use std::process::ExitCode;
@@ -21,7 +23,8 @@ use self::host::Way;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Task::Demo(_) | Task::Test(_) => Ok(ExitCode::FAILURE),
+        Task::Demo(_) => Ok(ExitCode::FAILURE),
+        Task::Test(options) => test::run(&options),
         Task::Nested(options) => nested(options),
         Task::Fetch(options) => fetch(&options),
     };

@@ -50,7 +50,7 @@ pub(crate) fn ensure(programs: &[Program]) -> Result<()> {
         );
     }
     let step = Step::start(format!("installing {list}"));
-    step.run(&mut as_root("apt-get", &list)?.args(["update", "-q"]))?;
+    step.run(as_root("apt-get", &list)?.args(["update", "-q"]))?;
     let install = ["install", "-q", "-y", "--no-install-recommends"];
     step.run(as_root("apt-get", &list)?.args(install).args(&missing))?;
     step.done();

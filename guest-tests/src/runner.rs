@@ -1,0 +1,189 @@
+//! Runs the tests one after another and tells as it goes, in the manner of `cargo test`.
+
+use std::fs;
+use std::io::{IsTerminal, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::guest::Guest;
+use crate::judge::{Verdict, judge};
+use crate::overlay;
+use crate::test::{Alone, Body, Context, Setup, Test};
+use crate::vmm::{Files, Vmm};
+use crate::wire::Event;
+
+/// Lines of a console that are shown with a failure.
+const TAIL: usize = 40;
+
+/// Everything that the tests of one run share.
+#[derive(Debug)]
+pub struct Runner {
+    /// What runs the guests.
+    pub vmm: Vmm,
+    /// The kernel under test.
+    pub kernel: PathBuf,
+    /// Archives that make up the shared initramfs.
+    pub initrd: Vec<PathBuf>,
+    /// A folder for files of the run.
+    pub folder: PathBuf,
+    /// Whether to show all that guests print.
+    pub verbose: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Checks and tests that hold.
+    pub passed: usize,
+    /// Those that do not.
+    pub failed: usize,
+    /// Tests that this VMM cannot run.
+    pub skipped: usize,
+    failures: Vec<String>,
+}
+
+impl Runner {
+    /// Runs the tests.
+    #[must_use]
+    pub fn run(&self, tests: &[Test]) -> Summary {
+        let mut summary = Summary::default();
+        for test in tests {
+            let start = Instant::now();
+            match (&test.body, &self.vmm) {
+                (Body::Guest(setup), Vmm::Qemu) if !setup.any_vmm => summary.skip(test),
+                (Body::Guest(setup), _) => self.guest(test, setup, &mut summary, start),
+                (Body::Alone(_), Vmm::Qemu) => summary.skip(test),
+                (Body::Alone(body), Vmm::Pando(pando)) => {
+                    self.alone(test, *body, pando, &mut summary, start);
+                }
+            }
+        }
+        summary
+    }
+
+    fn guest(&self, test: &Test, setup: &Setup, summary: &mut Summary, start: Instant) {
+        let mut guest = match self.boot(setup) {
+            Ok(guest) => guest,
+            Err(error) => {
+                return summary.add(Verdict::failed(test.name, &error), start, "");
+            }
+        };
+        let run = drive(&mut guest, setup).map_err(|error| format!("{error:#}"));
+        if self.verbose {
+            println!("{}", [guest.console(), guest.errors()].concat().join("\n"));
+        }
+        report(test.name, guest.events());
+        let mut last_words = Some(last_words(&guest));
+        for verdict in judge(test.name, setup, guest.events(), &run) {
+            let said = if verdict.failure.is_some() { last_words.take() } else { None };
+            summary.add(verdict, start, &said.unwrap_or_default());
+        }
+    }
+
+    fn boot(&self, setup: &Setup) -> Result<Guest> {
+        let mut initrd = Vec::new();
+        for archive in &self.initrd {
+            initrd.extend(
+                fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?,
+            );
+        }
+        initrd.extend(overlay::build(&setup.script));
+        let place = |name: &str| self.folder.join(name);
+        let files = Files {
+            kernel: self.kernel.clone(),
+            initrd: place("initrd"),
+            platform: place("platform.toml"),
+        };
+        fs::write(&files.initrd, initrd).context("cannot write the guest's initrd")?;
+        fs::write(&files.platform, &setup.platform).context("cannot write the platform file")?;
+        Guest::spawn(&mut self.vmm.command(setup, &files, self.verbose), setup.limit)
+    }
+
+    fn alone(&self, test: &Test, body: Alone, pando: &Path, summary: &mut Summary, start: Instant) {
+        let folder = self.folder.join("alone");
+        let clean = || {
+            let _ = fs::remove_dir_all(&folder); // there may be none
+            fs::create_dir_all(&folder).context("cannot make the test's folder")
+        };
+        let context = Context { pando, kernel: &self.kernel, folder: &folder };
+        let failure = clean().and_then(|()| body(&context)).err();
+        let verdict = Verdict {
+            name: test.name.to_owned(),
+            failure: failure.map(|error| format!("{error:#}")),
+        };
+        summary.add(verdict, start, "");
+    }
+}
+
+/// Plays the host side and waits for the guest's end.
+fn drive(guest: &mut Guest, setup: &Setup) -> Result<ExitStatus> {
+    if let Some(host) = setup.host {
+        host(guest)?;
+    }
+    guest.finish()
+}
+
+/// Measurements and remarks.
+fn report(test: &str, events: &[Event]) {
+    for event in events {
+        match event {
+            Event::Value { name, number, unit } => println!("{test}: {name} = {number} {unit}"),
+            Event::Note(text) => println!("{test}: {text}"),
+            _ => {}
+        }
+    }
+}
+
+fn last_words(guest: &Guest) -> String {
+    let console = guest.console();
+    let lines = [&console[console.len().saturating_sub(TAIL)..], guest.errors()].concat();
+    lines.iter().map(|line| format!("    | {line}\n")).collect()
+}
+
+impl Summary {
+    fn skip(&mut self, test: &Test) {
+        self.skipped += 1;
+        println!("test {} ... {}", test.name, paint("33", "skipped"));
+    }
+
+    fn add(&mut self, verdict: Verdict, start: Instant, last_words: &str) {
+        let Verdict { name, failure } = verdict;
+        let time = start.elapsed().as_secs_f32();
+        match failure {
+            None => {
+                self.passed += 1;
+                println!("test {name} ... {} ({time:.1} s)", paint("32", "ok"));
+            }
+            Some(why) => {
+                self.failed += 1;
+                println!("test {name} ... {} ({time:.1} s)", paint("31", "FAILED"));
+                self.failures.push(format!("---- {name} ----\n{why}\n{last_words}"));
+            }
+        }
+    }
+
+    /// Prints the failures and the counts; `label` names the run.
+    pub fn print(&self, label: &str) {
+        if !self.failures.is_empty() {
+            println!("\nfailures on {label}:\n\n{}", self.failures.join("\n"));
+        }
+        let result = if self.failed == 0 { paint("32", "ok") } else { paint("31", "FAILED") };
+        let Self { passed, failed, skipped, .. } = self;
+        println!(
+            "\nguest test result on {label}: {result}. {passed} passed; {failed} failed; {skipped} skipped"
+        );
+    }
+}
+
+impl Verdict {
+    fn failed(test: &str, error: &anyhow::Error) -> Self {
+        Self { name: test.to_owned(), failure: Some(format!("{error:#}")) }
+    }
+}
+
+fn paint(colour: &str, text: &str) -> String {
+    if stdout().is_terminal() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
+}

@@ -1,0 +1,53 @@
+//! The list of guest tests, by what they are about.
+
+mod boot;
+mod flr;
+mod input;
+mod lifecycle;
+mod pci;
+mod sriov;
+mod traffic;
+
+use crate::test::Test;
+
+/// The platform that a test gets unless it brings its own: a NIC below a switch, its cable looped back.
+pub const PLATFORM: &str = r#"
+[iommu]
+model = "none"
+
+[[root-port]]
+id = "rp0"
+
+[[switch]]
+id = "sw0"
+upstream = "rp0"
+downstream = [{ id = "dp0" }, { id = "dp1" }]
+
+[[nic]]
+id = "nic0"
+at = "dp0"
+model = "virtio"
+vfs = 7
+mac = "02:00:00:00:00:01"
+uplink = { loopback = true }
+"#;
+
+/// Every test.
+#[must_use]
+pub fn tests() -> Vec<Test> {
+    [
+        boot::tests(),
+        pci::tests(),
+        sriov::tests(),
+        traffic::tests(),
+        flr::tests(),
+        lifecycle::tests(),
+        input::tests(),
+    ]
+    .concat()
+}
+
+/// The usual platform with these keys instead of the NIC's number of VFs.
+fn nic(keys: &str) -> String {
+    PLATFORM.replace("vfs = 7", keys)
+}

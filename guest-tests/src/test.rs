@@ -1,0 +1,154 @@
+//! What a guest test is: a setup and a script with checks, and what else the host side does meanwhile.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::guest::Guest;
+
+/// A function that plays the host side while the guest runs.
+pub type HostSide = fn(&mut Guest) -> Result<()>;
+
+/// A test without a guest of its own making; it gets the binary under test.
+pub type Alone = fn(&Context) -> Result<()>;
+
+/// One test of the list.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// `module::name`, unique.
+    pub name: &'static str,
+    /// What it does.
+    pub body: Body,
+}
+
+/// What a test does.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Boots a guest that runs a script.
+    Guest(Setup),
+    /// Runs Pando in its own way.
+    Alone(Alone),
+}
+
+/// What a test without a guest of its own making finds.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// The `pando` binary.
+    pub pando: &'a Path,
+    /// A stock kernel.
+    pub kernel: &'a Path,
+    /// An empty folder for the test's files.
+    pub folder: &'a Path,
+}
+
+/// A guest to boot.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The platform file.
+    pub platform: String,
+    /// Number of vCPUs.
+    pub cpus: u32,
+    /// Memory, as the command line writes it.
+    pub memory: &'static str,
+    /// Further arguments of `pando run`.
+    pub args: &'static [&'static str],
+    /// Further kernel parameters.
+    pub cmdline: &'static str,
+    /// The bash script that runs inside, with the helpers of `guest/lib`.
+    pub script: String,
+    /// The host side.
+    pub host: Option<HostSide>,
+    /// Whether the VMM's exit status must be 0 (the guest powered off), or must not be.
+    pub succeeds: bool,
+    /// When the guest counts as hanging.
+    pub limit: Duration,
+    /// Whether the test makes sense without Pando's devices.
+    pub any_vmm: bool,
+}
+
+/// A test that boots a guest of 1 vCPU and 512 MiB with the suite's usual platform and runs the script in it.
+pub fn guest(name: &'static str, script: impl Into<String>) -> Test {
+    let setup = Setup {
+        platform: crate::suite::PLATFORM.to_owned(),
+        cpus: 1,
+        memory: "512MiB",
+        args: &[],
+        cmdline: "",
+        script: script.into(),
+        host: None,
+        succeeds: true,
+        limit: Duration::from_secs(300),
+        any_vmm: false,
+    };
+    Test { name, body: Body::Guest(setup) }
+}
+
+/// A test that runs Pando in its own way.
+#[must_use]
+pub const fn alone(name: &'static str, body: Alone) -> Test {
+    Test { name, body: Body::Alone(body) }
+}
+
+impl Test {
+    /// With this platform file.
+    #[must_use]
+    pub fn platform(self, platform: impl Into<String>) -> Self {
+        self.edit(|setup| setup.platform = platform.into())
+    }
+
+    /// With this many vCPUs.
+    #[must_use]
+    pub fn cpus(self, cpus: u32) -> Self {
+        self.edit(|setup| setup.cpus = cpus)
+    }
+
+    /// With this much memory, as the command line writes it.
+    #[must_use]
+    pub fn memory(self, memory: &'static str) -> Self {
+        self.edit(|setup| setup.memory = memory)
+    }
+
+    /// With further arguments of `pando run`.
+    #[must_use]
+    pub fn args(self, args: &'static [&'static str]) -> Self {
+        self.edit(|setup| setup.args = args)
+    }
+
+    /// With further kernel parameters.
+    #[must_use]
+    pub fn cmdline(self, cmdline: &'static str) -> Self {
+        self.edit(|setup| setup.cmdline = cmdline)
+    }
+
+    /// With a host side.
+    #[must_use]
+    pub fn host(self, host: HostSide) -> Self {
+        self.edit(|setup| setup.host = Some(host))
+    }
+
+    /// Pando must end with a non-zero status.
+    #[must_use]
+    pub fn fails(self) -> Self {
+        self.edit(|setup| setup.succeeds = false)
+    }
+
+    /// For a guest that needs more time than usual.
+    #[must_use]
+    pub fn minutes(self, minutes: u64) -> Self {
+        self.edit(|setup| setup.limit = Duration::from_secs(60 * minutes))
+    }
+
+    /// Runs on QEMU as well.
+    #[must_use]
+    pub fn any_vmm(self) -> Self {
+        self.edit(|setup| setup.any_vmm = true)
+    }
+
+    fn edit(mut self, change: impl FnOnce(&mut Setup)) -> Self {
+        if let Body::Guest(setup) = &mut self.body {
+            change(setup);
+        }
+        self
+    }
+}

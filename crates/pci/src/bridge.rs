@@ -16,7 +16,7 @@ use crate::layout::{Layout, LayoutBuilder};
 use crate::msi::Msi;
 use crate::spec::acs::AcsServices;
 use crate::spec::header::*;
-use crate::spec::{acs, pcie as pcie_spec, pm};
+use crate::spec::{pcie as pcie_spec, pm};
 use crate::{ByteEnables, Effects, capability};
 
 mod routing;

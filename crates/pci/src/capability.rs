@@ -56,18 +56,17 @@ pub(crate) fn msix(vectors: u16, table: u32, pba: u32) -> Capability {
     Capability { id: ids::MSIX, registers }
 }
 
-/// A vendor-specific capability: bytes and a mask of writable bits, both from its third byte on (7.9.4).
-pub(crate) fn vendor(body: &[u8], writable: &[u8]) -> Capability {
+/// A vendor-specific capability: its bytes and a mask of writable bits, of which the first two (id, next) are ignored (7.9.4).
+pub(crate) fn vendor(bytes: &[u8], writable: &[u8]) -> Capability {
     let dword = |bytes: &[u8], index: usize| {
-        (0..4).fold(0, |dword, byte| {
-            let at = (4 * index + byte).checked_sub(2);
-            let value = at.and_then(|at| bytes.get(at)).copied().unwrap_or(0);
-            dword | u32::from(value) << (8 * byte)
-        })
+        let byte = |lane| bytes.get(4 * index + lane).copied().unwrap_or(0);
+        u32::from_le_bytes([byte(0), byte(1), byte(2), byte(3)])
     };
-    let registers = (0..(body.len() + 2).div_ceil(4))
-        .map(|index| Register::rw(dword(body, index), dword(writable, index)))
+    let mut registers: Vec<_> = (0..bytes.len().max(4).div_ceil(4))
+        .map(|index| Register::rw(dword(bytes, index), dword(writable, index)))
         .collect();
+    registers[0].reset &= 0xffff_0000;
+    registers[0].rw &= 0xffff_0000;
     Capability { id: ids::VENDOR, registers }
 }
 

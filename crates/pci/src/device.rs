@@ -109,6 +109,11 @@ pub trait Device: Send + Sync {
     /// Conventional reset (power-on, hot reset): every function to its power-on state, VFs gone. No DMA when it returns.
     fn reset(&self);
 
+    /// Hot reset (from the port above): like [`reset`](Self::reset), except that sticky registers keep their values (6.6.1, 7.4).
+    fn hot_reset(&self) {
+        self.reset();
+    }
+
     /// Who answers to `target`, for reports and logs.
     fn function(&self, target: RequesterId) -> Option<FunctionId>;
 }

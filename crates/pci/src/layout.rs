@@ -117,7 +117,8 @@ pub(crate) struct LayoutBuilder {
 impl LayoutBuilder {
     /// Begins with a header.
     pub(crate) fn new(header: [Register; 16]) -> Self {
-        let used = vec![0..FIRST_CAPABILITY];
+        let header_range = 0..FIRST_CAPABILITY;
+        let used = vec![header_range];
         Self {
             layout: Layout { registers: header.to_vec() },
             used,

@@ -1,27 +1,38 @@
 //! One PCI function: configuration space, capabilities, BARs, MSI-X, and SR-IOV (PCI Express base 6.0, chapters 6, 7 and 9).
 //!
 //! A [`Device`] is what sits below a port, as the tree sees it. A [`Model`] is what makes it a NIC, as its functions see it.
-//! A [`Bridge`] is a port.
+//! An [`Endpoint`] is the device made of a model; a [`Bridge`] is a port.
 
+mod bar;
 mod bridge;
 mod capability;
 mod config_space;
 mod device;
+mod endpoint;
 mod error;
 mod header;
 mod layout;
 mod model;
 mod msi;
+mod msix;
+mod presence;
 mod spec;
 mod vectors;
 
+pub use bar::Bar;
 pub use bridge::{Bridge, BridgeConfig, Routing, Window};
 pub use capability::extended::Acs;
 pub use capability::pcie::{LinkWidth, PortKind};
 pub use config_space::Reset;
 pub use device::{ByteEnables, ConfigKind, Decoded, Device, Doorbell, Effects, Region};
+pub use endpoint::config::{
+    AriHierarchy, CapabilityOffsets, EndpointConfig, MsixConfig, Resources, SriovConfig,
+    VendorCapability, VfPlacement,
+};
+pub use endpoint::{Endpoint, FunctionPort, Functions};
 pub use error::ConfigError;
 pub use header::Identity;
 pub use layout::LayoutError;
 pub use model::{FunctionId, Model};
+pub use msix::Msix;
 pub use spec::acs::AcsServices;

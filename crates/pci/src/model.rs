@@ -35,12 +35,14 @@ pub trait Model: Send + Sync {
     /// Appends (bar, offset, eventfd) for each doorbell register of `function` that may ring an event now.
     fn doorbells(&self, function: FunctionId, doorbells: &mut Vec<(u8, u64, Arc<OwnedFd>)>);
 
-    /// Reads the dword at `offset` inside the body of the model's vendor capability number `index`, whose bytes are not
-    /// plain storage (virtio's configuration access window); `None` for plain storage.
+    /// Reads the dword at `offset` of the vendor capability number `index`, if its bytes are not plain storage (virtio's
+    /// configuration access window); `None` for plain storage. `offset` counts from the capability's first byte and is a
+    /// multiple of 4.
     fn vendor_read(&self, _function: FunctionId, _index: usize, _offset: u16) -> Option<u32> {
         None
     }
 
-    /// Told of a write inside a vendor capability after it was stored; `body` is the capability's new content.
-    fn vendor_write(&self, _function: FunctionId, _index: usize, _offset: u16, _body: &[u8]) {}
+    /// Told of a write to the dword at `offset` (as above) of vendor capability number `index`, after it was stored; `bytes` are
+    /// the capability's new content from its first byte on.
+    fn vendor_write(&self, _function: FunctionId, _index: usize, _offset: u16, _bytes: &[u8]) {}
 }

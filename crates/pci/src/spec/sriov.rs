@@ -6,8 +6,6 @@ pub(crate) const CONTROL: u16 = 0x08;
 pub(crate) const NUM_VFS: u16 = 0x10;
 /// First VF Offset 15:0 (9.3.3.9), VF Stride 31:16 (9.3.3.10).
 pub(crate) const OFFSET_STRIDE: u16 = 0x14;
-/// Supported Page Sizes (9.3.3.12).
-pub(crate) const SUPPORTED_PAGE_SIZES: u16 = 0x1c;
 /// System Page Size (9.3.3.13).
 pub(crate) const SYSTEM_PAGE_SIZE: u16 = 0x20;
 /// VF BAR0 (9.3.3.14).

@@ -51,7 +51,7 @@ pub(crate) fn execute(
         ctrl::VLAN_ADD | ctrl::VLAN_DEL => {
             let vlan = vlan(data)?;
             let table = settings.vlans.as_mut().ok_or(Refused)?;
-            table.set(vlan, which == ctrl::VLAN_ADD);
+            if which == ctrl::VLAN_ADD { table.insert(vlan) } else { table.remove(vlan) }
         }
         ctrl::ANNOUNCE_ACK => {
             data.is_empty().then_some(()).ok_or(Refused)?;
@@ -122,8 +122,7 @@ fn address_list(data: &[u8]) -> Result<(Addresses, &[u8]), Refused> {
     let len = usize::try_from(u32::from_le_bytes(*count)).ok().and_then(|n| n.checked_mul(6));
     let (list, rest) = len.and_then(|len| data.split_at_checked(len)).ok_or(Refused)?;
     let addresses = list.chunks_exact(6).filter_map(|mac| mac.try_into().ok().map(MacAddress));
-    let addresses: Vec<_> = addresses.collect();
-    Ok((Addresses::bounded(addresses.into_iter()), rest))
+    Ok((Addresses::bounded(addresses.collect()), rest))
 }
 
 #[cfg(test)]

@@ -1,8 +1,30 @@
-//! A virtio-net card.
+//! A virtio network card with virtual functions, for the drivers that a stock guest has (virtio 1.3, 4.1 and 5.1; the first
+//! delivery of its features: split rings, checksum and TCP segmentation offload, mergeable buffers, control queue, several pairs).
+//!
+//! [`VirtioNic`] is the card. A function's registers are `common` (transport) and `settings` (network device), its queues
+//! `transmit`, `receive` and `control_queue` on the engine's split ring; `function` starts and stops them, `nic` is the `Model`.
+//!
+//! Left out: packed rings, RSS, notification coalescing, UDP segmentation, administration queues, legacy interface, INTx.
+
 mod bytes;
 mod common;
 mod config;
 mod control;
+mod control_queue;
+mod function;
+mod layout;
+mod nic;
+mod queue;
+mod receive;
 mod settings;
+mod shared;
 mod spec;
-pub use config::*;
+mod transmit;
+mod window;
+
+pub use config::{
+    ConfigError, DEFAULT_TOTAL_QUEUE_PAIRS, MAX_QUEUE_PAIRS, MAX_VFS, NicConfig, VfConfig,
+};
+pub use function::FunctionReport;
+pub use nic::{BuildError, NicReport, VirtioNic};
+pub use shared::Drops;

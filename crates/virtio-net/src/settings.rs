@@ -4,7 +4,7 @@
 //! Link state: always up. Functions of a card reach each other through its switch whether or not a cable is plugged in, so a
 //! card without an uplink is a switch without a neighbour, not a dead port.
 
-use pando_engine::{MacAddress, Vlan};
+use pando_engine::{Accepts, Filter, MacAddress, VlanSet};
 
 use crate::config::FunctionConfig;
 use crate::spec::{Features, config as reg};
@@ -26,7 +26,7 @@ pub(crate) struct Settings {
     /// Group addresses.
     pub(crate) multicast: Addresses,
     /// Tagged frames that pass; `None`: all.
-    pub(crate) vlans: Option<Box<VlanTable>>,
+    pub(crate) vlans: Option<VlanSet>,
     /// Queue pairs in use.
     pub(crate) pairs: u16,
     /// GUEST_* offloads switched on.
@@ -43,10 +43,6 @@ pub(crate) enum Addresses {
     /// Too many to tell apart: all of the kind.
     All,
 }
-
-/// One bit per VLAN id.
-#[derive(Clone, Debug)]
-pub(crate) struct VlanTable([u64; 64]);
 
 /// The offloads that the control queue can switch.
 pub(crate) const GUEST_OFFLOADS: Features = Features::GUEST_CSUM
@@ -70,6 +66,35 @@ impl Settings {
         }
     }
 
+    /// What the switch is to let through to the function.
+    pub(crate) fn filter(&self) -> Filter {
+        Filter {
+            link_up: true,
+            unicast: [&[self.mac], self.unicast.list()].concat(),
+            multicast: self.multicast.list().to_vec(),
+            broadcast: true,
+            all_multicast: self.all_multicast || self.multicast == Addresses::All,
+            promiscuous: self.promiscuous || self.unicast == Addresses::All,
+            vlans: self.vlans.clone(),
+            tagged_only: false,
+        }
+    }
+
+    /// Which unfinished frames receive queues take: an offload without the one it rests on has no effect.
+    pub(crate) fn accepts(&self) -> Accepts {
+        let on = |feature, accepts| {
+            if self.offloads.contains(feature) { accepts } else { Accepts::empty() }
+        };
+        let segmentation = on(Features::GUEST_TSO4, Accepts::TCP4)
+            | on(Features::GUEST_TSO6, Accepts::TCP6)
+            | on(Features::GUEST_ECN, Accepts::ECN);
+        if self.offloads.contains(Features::GUEST_CSUM) {
+            Accepts::CHECKSUM | segmentation
+        } else {
+            Accepts::empty()
+        }
+    }
+
     /// Reads the device configuration: any offset, any width.
     pub(crate) fn read(&self, config: &FunctionConfig, offset: usize, data: &mut [u8]) {
         let mut image = [0; reg::LENGTH];
@@ -85,30 +110,10 @@ impl Settings {
     }
 }
 
-impl Default for VlanTable {
-    fn default() -> Self {
-        Self([0; 64])
-    }
-}
-
-impl VlanTable {
-    /// Lets `vlan` pass or not.
-    pub(crate) fn set(&mut self, vlan: Vlan, passes: bool) {
-        let Some(word) = self.0.get_mut(usize::from(vlan.0 / 64)) else { return };
-        let bit = 1 << (vlan.0 % 64);
-        *word = if passes { *word | bit } else { *word & !bit };
-    }
-
-    /// The ids that pass, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Vlan> + '_ {
-        (0..4096).filter(|id| self.0[usize::from(id / 64)] >> (id % 64) & 1 != 0).map(Vlan)
-    }
-}
-
 impl Addresses {
     /// What a filter can hold of `list`.
-    pub(crate) fn bounded(list: impl ExactSizeIterator<Item = MacAddress>) -> Self {
-        if list.len() > MAX_ADDRESSES { Self::All } else { Self::These(list.collect()) }
+    pub(crate) fn bounded(list: Vec<MacAddress>) -> Self {
+        if list.len() > MAX_ADDRESSES { Self::All } else { Self::These(list) }
     }
 
     /// The addresses one by one.

@@ -73,6 +73,8 @@ bitflags::bitflags! {
         const SR_IOV = 1 << 37;
         /// A queue can be reset alone.
         const RING_RESET = 1 << 40;
+        /// `speed` and `duplex` are valid.
+        const SPEED_DUPLEX = 1 << 63;
     }
 }
 

@@ -46,8 +46,8 @@ fn commands_change_the_settings() {
     assert_eq!(driver.send(ctrl::VLAN_ADD, &7u16.to_le_bytes()), Ok(filter));
     assert_eq!(driver.send(ctrl::VLAN_ADD, &4095u16.to_le_bytes()), Ok(filter));
     assert_eq!(driver.send(ctrl::VLAN_DEL, &7u16.to_le_bytes()), Ok(filter));
-    let vlans: Vec<_> = driver.settings.vlans.as_ref().unwrap().iter().collect();
-    assert_eq!(vlans, [Vlan(4095)]);
+    let vlans = driver.settings.vlans.as_ref().unwrap();
+    assert!(vlans.contains(Vlan(4095)) && !vlans.contains(Vlan(7)));
     assert_eq!(driver.send(ctrl::MQ_PAIRS_SET, &4u16.to_le_bytes()), Ok(filter));
     assert_eq!(driver.settings.pairs, 4);
     driver.settings.announce = true;

@@ -23,5 +23,25 @@ fn vlans_are_filtered_only_if_negotiated() {
     let config = NicConfig::default().pf();
     assert!(Settings::new(&config, Features::CTRL_VQ).vlans.is_none());
     let table = Settings::new(&config, Features::CTRL_VLAN).vlans.unwrap();
-    assert_eq!(table.iter().count(), 0);
+    assert_eq!(table, VlanSet::new());
+}
+
+#[test]
+fn a_driver_without_a_control_queue_gets_its_own_and_every_group() {
+    let config = NicConfig::default().pf();
+    let filter = Settings::new(&config, Features::VERSION_1).filter();
+    assert_eq!(filter.unicast, [config.mac]);
+    assert!(filter.link_up && filter.broadcast && filter.all_multicast && !filter.promiscuous);
+    assert!(filter.vlans.is_none() && !filter.tagged_only);
+}
+
+#[test]
+fn offloads_rest_on_each_other() {
+    let config = NicConfig::default().pf();
+    let accepts = |features| Settings::new(&config, features).accepts();
+    assert_eq!(accepts(Features::GUEST_TSO4), Accepts::empty());
+    assert_eq!(accepts(Features::GUEST_CSUM), Accepts::CHECKSUM);
+    let both = Features::GUEST_CSUM | Features::GUEST_TSO6;
+    assert_eq!(accepts(both), Accepts::CHECKSUM | Accepts::TCP6);
+    assert_eq!(accepts(Features::all()), Accepts::all());
 }

@@ -1,0 +1,82 @@
+//! The control queue at work: takes commands off the ring, answers each at once (virtio 1.3, 5.1.6.5). Segments may be split in
+//! any way; the answer is the first writable byte.
+
+use std::sync::Arc;
+
+use pando_engine::ring::{Chain, SplitRing, Writer};
+use pando_engine::{QueueError, Service};
+use pando_tlp::Guard;
+
+use crate::control::{MAX_COMMAND, Refused, execute};
+use crate::shared::Shared;
+use crate::spec::{Features, ctrl};
+
+/// Commands served before others get their turn.
+const BATCH: usize = 16;
+
+/// The control queue of one function.
+pub(crate) struct ControlQueue {
+    ring: SplitRing,
+    shared: Arc<Shared>,
+    index: u16,
+    features: Features,
+    command: Vec<u8>,
+}
+
+impl ControlQueue {
+    pub(crate) fn new(
+        ring: SplitRing,
+        shared: Arc<Shared>,
+        index: u16,
+        features: Features,
+    ) -> Self {
+        Self { ring, shared, index, features, command: Vec::new() }
+    }
+
+    fn answer(&mut self, chain: &mut Chain<'_>) -> u8 {
+        match self.run(chain) {
+            Ok(()) => ctrl::OK,
+            Err(Refused) => {
+                let command = self.command.get(..2);
+                tracing::debug!(function = self.shared.config.name, ?command, "command refused");
+                ctrl::ERR
+            }
+        }
+    }
+
+    fn run(&mut self, chain: &mut Chain<'_>) -> Result<(), Refused> {
+        self.command.clear();
+        let len = chain.readable_len();
+        if chain.is_cut() || len > MAX_COMMAND {
+            return Err(Refused);
+        }
+        self.command.resize(len, 0);
+        chain.take(&mut self.command);
+        let (config, features) = (&self.shared.config, self.features);
+        self.shared.command(|settings| execute(settings, config, features, &self.command))
+    }
+}
+
+impl Service for ControlQueue {
+    fn serve(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
+        let waiting = self.ring.begin(guard)?;
+        let mut chain = Chain::new();
+        let mut served = 0;
+        while served < BATCH && self.ring.next(guard, &mut chain)? {
+            let answer = self.answer(&mut chain);
+            let mut writer = Writer::new(chain.writable());
+            writer.write(&[answer]);
+            let written = writer.written() as u32;
+            self.ring.put(guard, written)?;
+            served += 1;
+        }
+        if self.ring.publish(guard)? {
+            self.shared.signal_queue(self.index);
+        }
+        Ok(usize::from(waiting) > served)
+    }
+
+    fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
+        self.ring.arm(guard)
+    }
+}

@@ -1,0 +1,245 @@
+//! What a function's queues share with its registers: settings, interrupts, failure, doorbells. Every lock here is a leaf: held
+//! for a few instructions, never while a queue is stopped or a message is sent.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pando_engine::{Accepts, Counter, Doorbell, Filter, MacAddress, Port};
+use serde::Serialize;
+
+use crate::common::Live;
+use crate::config::FunctionConfig;
+use crate::control::Changed;
+use crate::settings::Settings;
+use crate::spec::{Features, NO_VECTOR, isr};
+
+thread_local! {
+    /// This thread is sending an interrupt of a queue: a register write it causes must not wait for workers.
+    static INTERRUPTING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A function's vectors, as its queues use them.
+pub(crate) trait Interrupts: Send + Sync {
+    /// Sends the message of `vector`, or leaves it pending.
+    fn signal(&self, vector: u16);
+}
+
+/// Frames that a function's queues dropped, by reason.
+#[derive(Debug, Default, Serialize)]
+pub struct Drops {
+    /// Sent frames shorter than their headers, or in more pieces than there can be.
+    pub malformed: Counter,
+    /// Sent frames whose virtio header contradicts them, or asks for what wasn't negotiated.
+    pub bad_header: Counter,
+    /// Sent frames longer than the MTU allows.
+    pub too_long: Counter,
+    /// Received frames that the driver's buffers can't hold.
+    pub buffers_too_small: Counter,
+}
+
+/// One function, as its queues see it.
+pub(crate) struct Shared {
+    pub(crate) config: FunctionConfig,
+    pub(crate) port: Arc<Port>,
+    pub(crate) drops: Drops,
+    interrupts: Arc<dyn Interrupts>,
+    settings: Mutex<Settings>,
+    accepts: AtomicU8,
+    generation: AtomicU8,
+    isr: AtomicU8,
+    config_vector: AtomicU16,
+    /// The number of the run (from reset to reset) times two, plus one once it needs a reset.
+    run: AtomicU64,
+    queue_vectors: Box<[AtomicU16]>,
+    doorbells: Mutex<Box<[Option<Doorbell>]>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        config: FunctionConfig,
+        port: Arc<Port>,
+        interrupts: Arc<dyn Interrupts>,
+        queues: u16,
+    ) -> Self {
+        let settings = Settings::new(&config, Features::empty());
+        Self {
+            config,
+            port,
+            drops: Drops::default(),
+            interrupts,
+            settings: Mutex::new(settings),
+            accepts: AtomicU8::new(0),
+            generation: AtomicU8::new(0),
+            isr: AtomicU8::new(0),
+            config_vector: AtomicU16::new(NO_VECTOR),
+            run: AtomicU64::new(0),
+            queue_vectors: (0..queues).map(|_| AtomicU16::new(NO_VECTOR)).collect(),
+            doorbells: Mutex::new((0..queues).map(|_| None).collect()),
+        }
+    }
+
+    /// Defaults for a driver that negotiated `features`; the switch isn't told.
+    pub(crate) fn begin(&self, features: Features) {
+        let settings = Settings::new(&self.config, features);
+        self.accepts.store(settings.accepts().bits(), SeqCst);
+        *self.settings() = settings;
+    }
+
+    /// Power-on state; failures of the run before don't count any more.
+    pub(crate) fn reset(&self) {
+        let _ = self.run.fetch_update(SeqCst, SeqCst, |run| Some((run | 1) + 1));
+        self.config_vector.store(NO_VECTOR, SeqCst);
+        self.queue_vectors.iter().for_each(|vector| vector.store(NO_VECTOR, SeqCst));
+        self.isr.store(0, SeqCst);
+        self.begin(Features::empty());
+        self.config_changed();
+    }
+
+    pub(crate) fn live(&self) -> Live {
+        Live {
+            needs_reset: self.run.load(SeqCst) & 1 != 0,
+            generation: self.generation.load(SeqCst),
+        }
+    }
+
+    /// The number of this run, for [`fail`](Self::fail).
+    pub(crate) fn run(&self) -> u64 {
+        self.run.load(SeqCst) >> 1
+    }
+
+    /// A queue of run `run` can't go on: the driver is told, once.
+    pub(crate) fn fail(&self, run: u64) {
+        if self.run.compare_exchange(run << 1, run << 1 | 1, SeqCst, SeqCst).is_ok() {
+            self.signal_config();
+        }
+    }
+
+    /// Runs `change` on the settings and makes what it changed true.
+    pub(crate) fn command<E>(
+        &self,
+        change: impl FnOnce(&mut Settings) -> Result<Changed, E>,
+    ) -> Result<(), E> {
+        let (changed, filter, pairs) = {
+            let mut settings = self.settings();
+            let changed = change(&mut settings)?;
+            self.accepts.store(settings.accepts().bits(), SeqCst);
+            (changed, changed.filter.then(|| settings.filter()), settings.pairs)
+        };
+        if changed.config {
+            self.config_changed();
+        }
+        if let Some(filter) = filter {
+            self.port.set_filter(filter);
+            self.port.set_receive_queues(pairs);
+        }
+        Ok(())
+    }
+
+    /// Asks the driver to announce itself.
+    pub(crate) fn announce(&self) {
+        self.settings().announce = true;
+        self.config_changed();
+        self.signal_config();
+    }
+
+    pub(crate) fn read_config(&self, offset: usize, data: &mut [u8]) {
+        self.settings().read(&self.config, offset, data);
+    }
+
+    /// Lets nothing through any more.
+    pub(crate) fn close_port(&self) {
+        self.port.set_filter(Filter::default());
+    }
+
+    /// The function's own address now.
+    pub(crate) fn mac(&self) -> MacAddress {
+        self.settings().mac
+    }
+
+    /// Lets through what the settings say.
+    pub(crate) fn open_port(&self) {
+        let (filter, pairs) = {
+            let settings = self.settings();
+            (settings.filter(), settings.pairs)
+        };
+        self.port.set_receive_queues(pairs);
+        self.port.set_filter(filter);
+    }
+
+    pub(crate) fn accepts(&self) -> Accepts {
+        Accepts::from_bits_truncate(self.accepts.load(SeqCst))
+    }
+
+    /// Reads and clears the interrupt status.
+    pub(crate) fn take_isr(&self) -> u8 {
+        self.isr.swap(0, SeqCst)
+    }
+
+    pub(crate) fn set_config_vector(&self, vector: u16) {
+        self.config_vector.store(vector, SeqCst);
+    }
+
+    pub(crate) fn set_queue_vector(&self, queue: u16, vector: u16) {
+        if let Some(slot) = self.queue_vectors.get(usize::from(queue)) {
+            slot.store(vector, SeqCst);
+        }
+    }
+
+    /// The driver wants to know about used buffers of `queue`.
+    pub(crate) fn signal_queue(&self, queue: u16) {
+        let slot = self.queue_vectors.get(usize::from(queue));
+        match slot.map_or(NO_VECTOR, |vector| vector.load(SeqCst)) {
+            NO_VECTOR => drop(self.isr.fetch_or(isr::QUEUE, SeqCst)),
+            vector => self.send(vector),
+        }
+    }
+
+    pub(crate) fn doorbell(&self, queue: usize) -> Option<Doorbell> {
+        self.lock_doorbells().get(queue)?.clone()
+    }
+
+    pub(crate) fn set_doorbell(&self, queue: u16, doorbell: Option<Doorbell>) {
+        if let Some(slot) = self.lock_doorbells().get_mut(usize::from(queue)) {
+            *slot = doorbell;
+        }
+    }
+
+    /// Every doorbell there is, with its queue.
+    pub(crate) fn doorbells(&self) -> Vec<(u16, Doorbell)> {
+        let doorbells = self.lock_doorbells();
+        (0..).zip(&**doorbells).filter_map(|(queue, bell)| Some((queue, bell.clone()?))).collect()
+    }
+
+    fn config_changed(&self) {
+        self.generation.fetch_add(1, SeqCst);
+    }
+
+    fn signal_config(&self) {
+        self.isr.fetch_or(isr::CONFIG, SeqCst);
+        match self.config_vector.load(SeqCst) {
+            NO_VECTOR => {}
+            vector => self.send(vector),
+        }
+    }
+
+    fn send(&self, vector: u16) {
+        let outer = INTERRUPTING.replace(true);
+        self.interrupts.signal(vector);
+        INTERRUPTING.set(outer);
+    }
+
+    fn settings(&self) -> MutexGuard<'_, Settings> {
+        self.settings.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_doorbells(&self) -> MutexGuard<'_, Box<[Option<Doorbell>]>> {
+        self.doorbells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether this thread is inside an interrupt of one of our queues. Messages can be aimed at any register; such a write may ring
+/// a doorbell, but whatever could wait for a worker is refused, or workers would wait for each other.
+pub(crate) fn is_interrupting() -> bool {
+    INTERRUPTING.get()
+}

@@ -11,6 +11,7 @@ pub mod irq;
 pub mod kvm;
 pub mod load;
 pub mod machine;
+pub mod platform;
 pub mod ports;
 pub mod ram;
 pub mod signals;

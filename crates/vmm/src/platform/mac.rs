@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::file::NicEntry;
+use super::nic_entry::NicEntry;
 use super::problem::{Problems, quote};
 use super::value::ValueError;
 
@@ -22,6 +22,11 @@ impl MacAddress {
     /// In the order of transmission.
     pub fn octets(self) -> [u8; 6] {
         self.0
+    }
+
+    /// Whether this is the next address after `other`.
+    pub(super) fn follows(self, other: Self) -> bool {
+        other.number() + 1 == self.number()
     }
 
     /// The address `by` above; `None` when there is none or it can't be a function's.
@@ -77,30 +82,22 @@ pub(super) struct CardAddresses {
     pub(super) vfs: Vec<MacAddress>,
 }
 
-/// Who has an address: the card's position, the function's name, and where the file says so.
-type Owners = BTreeMap<MacAddress, (usize, String, Range<usize>)>;
+/// Who has an address, and where the file says so.
+type Owners = BTreeMap<MacAddress, (String, Range<usize>)>;
 
 /// The addresses of every card, in their order: those that the file gives first, then defaults around them.
 pub(super) fn assign(nics: &[NicEntry], problems: &Problems<'_>) -> Vec<Option<CardAddresses>> {
     let mut owners = Owners::new();
-    let mut cards: Vec<Option<CardAddresses>> = Vec::new();
-    for (index, nic) in nics.iter().enumerate() {
-        // The overrides of a card without `mac` are taken too, before defaults are chosen.
-        let card = nic.mac.as_ref().map(|mac| (*mac.get_ref(), mac.span()));
-        cards.push(card.and_then(|(mac, span)| claim(index, nic, mac, span, &mut owners, problems)));
-        if nic.mac.is_none() {
-            claim_overrides(index, nic, &mut owners, problems);
-        }
-    }
+    let mut cards: Vec<Option<CardAddresses>> =
+        nics.iter().map(|nic| claim_given(nic, &mut owners, problems)).collect();
     let mut next = 1;
-    for (index, nic) in nics.iter().enumerate().filter(|(_, nic)| nic.mac.is_none()) {
-        let Some(pf) = free_range(&mut next, &owners) else { continue };
-        cards[index] = addresses(nic, pf).ok();
+    for (nic, card) in nics.iter().zip(&mut cards).filter(|(nic, _)| nic.mac.is_none()) {
+        *card = free_range(&mut next, &owners).and_then(|pf| addresses(nic, pf).ok());
     }
     cards
 }
 
-/// The first default range in which no function has an address yet.
+/// The first default range in which no function has an address that the file gives.
 fn free_range(next: &mut u64, owners: &Owners) -> Option<MacAddress> {
     while *next <= 0xffff {
         let base = MacAddress::from_number(DEFAULT_BASE + (*next << 8))?;
@@ -114,69 +111,69 @@ fn free_range(next: &mut u64, owners: &Owners) -> Option<MacAddress> {
 
 /// Every address of a card; `Err` is the first VF that can't have one.
 fn addresses(nic: &NicEntry, pf: MacAddress) -> Result<CardAddresses, u16> {
-    let vf = |vf: u16| {
-        let own = nic.vf.iter().find(|entry| *entry.number.get_ref() == vf);
-        own.map(|entry| *entry.mac.get_ref()).or_else(|| pf.above(1 + u64::from(vf))).ok_or(vf)
-    };
-    Ok(CardAddresses { pf, vfs: (0..nic.vfs).map(vf).collect::<Result<_, _>>()? })
+    let own: BTreeMap<u16, MacAddress> =
+        nic.vf.iter().map(|entry| (*entry.number.get_ref(), *entry.mac.get_ref())).collect();
+    let address = |vf: u16| own.get(&vf).copied().or_else(|| pf.above(1 + u64::from(vf))).ok_or(vf);
+    Ok(CardAddresses { pf, vfs: (0..nic.vfs).map(address).collect::<Result<_, _>>()? })
 }
 
-fn claim(
-    index: usize,
+/// Notes the addresses that the file gives to a card, all of them if it gives the PF's.
+fn claim_given(
     nic: &NicEntry,
-    pf: MacAddress,
-    span: Range<usize>,
     owners: &mut Owners,
     problems: &Problems<'_>,
 ) -> Option<CardAddresses> {
-    let card = match addresses(nic, pf) {
-        Ok(card) => card,
-        Err(vf) => {
-            let wrong = format!("VF {vf} of {} gets {pf} + {}, which is no address of a function", nic.id.get_ref(), vf + 1);
-            problems.report(span, wrong, "give a lower `mac`");
-            return None;
+    let id = nic.id.get_ref();
+    for entry in &nic.vf {
+        let name = format!("{id}/vf{}", entry.number.get_ref());
+        if let Err(taken) = claim(*entry.mac.get_ref(), name, entry.mac.span(), owners, problems) {
+            report(taken, problems);
         }
-    };
-    let names = std::iter::once(nic.id.get_ref().to_string())
-        .chain((0..nic.vfs).map(|vf| format!("{}/vf{vf}", nic.id.get_ref())));
-    let mut told = false;
-    for (name, mac) in names.zip(std::iter::once(card.pf).chain(card.vfs.iter().copied())) {
-        let own = nic.vf.iter().find(|entry| format!("{}/vf{}", nic.id.get_ref(), entry.number.get_ref()) == name);
-        let span = own.map_or_else(|| span.clone(), |entry| entry.mac.span());
-        // One report tells of overlapping ranges; an override has its own.
-        told |= !claim_one(mac, index, name, span, owners, problems, told && own.is_none());
+    }
+    let mac = nic.mac.as_ref()?;
+    let card = addresses(nic, *mac.get_ref()).map_err(|vf| {
+        let wrong = format!(
+            "VF {vf} of {id} would get the card's address + {}, which no function can have",
+            vf + 1
+        );
+        problems.report(mac.span(), wrong, "give a lower `mac`");
+    });
+    let card = card.ok()?;
+    let overridden = |vf: &u16| nic.vf.iter().any(|entry| entry.number.get_ref() == vf);
+    let vfs = (0..nic.vfs).zip(card.vfs.iter().copied()).filter(|(vf, _)| !overridden(vf));
+    let names = vfs.map(|(vf, mac)| (format!("{id}/vf{vf}"), mac));
+    let all = std::iter::once((id.to_string(), card.pf)).chain(names);
+    let taken =
+        all.filter_map(|(name, address)| claim(address, name, mac.span(), owners, problems).err());
+    // Of two overlapping ranges the first common address tells enough.
+    if let Some(first) = taken.collect::<Vec<_>>().into_iter().next() {
+        report(first, problems);
     }
     Some(card)
 }
 
-fn claim_overrides(index: usize, nic: &NicEntry, owners: &mut Owners, problems: &Problems<'_>) {
-    for entry in &nic.vf {
-        let name = format!("{}/vf{}", nic.id.get_ref(), entry.number.get_ref());
-        claim_one(*entry.mac.get_ref(), index, name, entry.mac.span(), owners, problems, false);
-    }
-}
+/// Two functions with one address: where, and what is wrong.
+type Taken = (Range<usize>, String);
 
-fn claim_one(
+fn claim(
     mac: MacAddress,
-    index: usize,
     name: String,
     span: Range<usize>,
     owners: &mut Owners,
     problems: &Problems<'_>,
-    silent: bool,
-) -> bool {
-    match owners.get(&mac) {
-        Some((_, owner, at)) if !silent => {
-            let wrong = format!("{name} gets {mac}, which {owner} (line {}) has already", problems.line(at));
-            problems.report(span, wrong, "give each function an address of its own: VF n of a card has the card's `mac` + 1 + n");
-            false
-        }
-        Some(_) => false,
-        None => {
-            owners.insert(mac, (index, name, span));
-            true
-        }
+) -> Result<(), Taken> {
+    if let Some((owner, at)) = owners.get(&mac) {
+        let wrong =
+            format!("{name} gets {mac}, which {owner} (line {}) has already", problems.line(at));
+        return Err((span, wrong));
     }
+    owners.insert(mac, (name, span));
+    Ok(())
+}
+
+fn report((span, wrong): Taken, problems: &Problems<'_>) {
+    let right = "give each function its own: VF n has the card's `mac` + 1 + n unless its `[[nic.vf]]` says otherwise";
+    problems.report(span, wrong, right);
 }
 
 #[cfg(test)]

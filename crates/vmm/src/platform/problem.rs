@@ -67,7 +67,8 @@ impl Errors {
             let _ = problem.write(&mut text, &self.file, colour);
         }
         if self.unshown > 0 {
-            let _ = writeln!(text, "{}: {} more problems; mend these first", self.file, self.unshown);
+            let _ =
+                writeln!(text, "{}: {} more problems; mend these first", self.file, self.unshown);
         }
         text.truncate(text.trim_end().len());
         text

@@ -17,7 +17,8 @@ pub(super) struct Source<'t> {
 
 impl<'t> Source<'t> {
     pub(super) fn new(name: &'t str, text: &'t str) -> Self {
-        let starts = text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(i, _)| i + 1);
+        let starts =
+            text.bytes().enumerate().filter(|&(_, byte)| byte == b'\n').map(|(i, _)| i + 1);
         Self { name, text, lines: std::iter::once(0).chain(starts).collect() }
     }
 
@@ -32,7 +33,8 @@ impl<'t> Source<'t> {
         let start = self.lines.get(line.wrapping_sub(1)).copied().unwrap_or(0);
         let rest = self.text.get(start..).unwrap_or("");
         let text = rest.lines().next().unwrap_or("");
-        let characters = |bytes: usize| text.char_indices().take_while(|&(at, _)| at < bytes).count();
+        let characters =
+            |bytes: usize| text.char_indices().take_while(|&(at, _)| at < bytes).count();
         let before = characters(span.start.saturating_sub(start));
         let marked = characters(span.end.saturating_sub(start)).saturating_sub(before);
         let skipped = if before < SHOWN { 0 } else { before - SHOWN / 2 };

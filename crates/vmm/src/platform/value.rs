@@ -48,7 +48,10 @@ impl FromStr for Id {
             return Err(ValueError::new(format!("{} is not an id", quote(text)), right));
         }
         if text == ROOT_BUS {
-            return Err(ValueError::new("`root-bus` names the bus of the root complex", "choose another id"));
+            return Err(ValueError::new(
+                "`root-bus` names the bus of the root complex",
+                "choose another id",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
@@ -84,7 +87,7 @@ impl Cpus {
 
 impl Default for Cpus {
     fn default() -> Self {
-        Self(2)
+        Self(1)
     }
 }
 
@@ -122,20 +125,27 @@ impl FromStr for MemorySize {
             "MiB" => 20,
             "GiB" => 30,
             "TiB" => 40,
-            _ => return Err(ValueError::new(format!("{} is not a memory size", quote(text)), right)),
+            _ => {
+                return Err(ValueError::new(format!("{} is not a memory size", quote(text)), right));
+            }
         };
         let range = || ValueError::new(format!("{} of memory", quote(text)), "give 128MiB to 1TiB");
         let number: u64 = match number.parse() {
             Ok(number) => number,
             Err(_) if digits > 0 => return Err(range()),
-            Err(_) => return Err(ValueError::new(format!("{} is not a memory size", quote(text)), right)),
+            Err(_) => {
+                return Err(ValueError::new(format!("{} is not a memory size", quote(text)), right));
+            }
         };
         let bytes = number.checked_mul(1 << shift).ok_or_else(range)?;
         if !(Self::MIN..=Self::MAX).contains(&bytes) {
             return Err(range());
         }
         if bytes % (1 << 20) != 0 {
-            return Err(ValueError::new(format!("{} is not a whole number of MiB", quote(text)), right));
+            return Err(ValueError::new(
+                format!("{} is not a whole number of MiB", quote(text)),
+                right,
+            ));
         }
         Ok(Self(bytes))
     }
@@ -181,7 +191,8 @@ impl FromStr for Speed {
 
     fn from_str(text: &str) -> Result<Self, ValueError> {
         let wrong = || {
-            let right = "write `\"10M\"` to `\"1000G\"`, in Mbit/s or Gbit/s, as `\"25G\"` or `\"2500M\"`";
+            let right =
+                "write `\"10M\"` to `\"1000G\"`, in Mbit/s or Gbit/s, as `\"25G\"` or `\"2500M\"`";
             ValueError::new(format!("{} is not a link speed", quote(text)), right)
         };
         let (number, factor) = match (text.strip_suffix('M'), text.strip_suffix('G')) {

@@ -1,0 +1,143 @@
+//! What a platform is made of once its file is understood: the machine, the tree of ports and switches, the cards in it.
+
+use serde::Serialize;
+
+use super::acs::AcsServices;
+use super::nic::Nic;
+use super::value::{Cpus, DeviceFunction, Id, MemorySize};
+
+/// CPUs and memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Machine {
+    /// Its CPUs.
+    pub cpus: Cpus,
+    /// Its memory.
+    pub memory: MemorySize,
+    /// Threads that move frames; `None` leaves it to the host's size.
+    pub workers: Option<u8>,
+}
+
+/// The IOMMU in front of guest memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum IommuModel {
+    /// Requests reach guest memory untranslated.
+    None,
+    /// Intel VT-d with interrupt remapping.
+    Vtd,
+}
+
+impl IommuModel {
+    /// What a platform has when its file doesn't say.
+    pub const DEFAULT: Self = Self::None;
+    /// What this Pando can run.
+    pub const AVAILABLE: &[Self] = &[Self::None];
+
+    pub(super) const NAMES: [(&str, Self); 2] = [("none", Self::None), ("vtd", Self::Vtd)];
+
+    /// Whether this Pando can run it.
+    pub fn is_available(self) -> bool {
+        Self::AVAILABLE.contains(&self)
+    }
+
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::None => "no IOMMU",
+            Self::Vtd => "IOMMU VT-d",
+        }
+    }
+}
+
+/// The root complex and everything below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RootComplex {
+    /// Whether requests cross from one root port to another.
+    pub peer_to_peer: bool,
+    /// The root ports, by device and function number on bus 0.
+    pub ports: Vec<Port>,
+    /// The cards on bus 0, by device and function number.
+    pub endpoints: Vec<Nic>,
+}
+
+/// A root port or a downstream port of a switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Port {
+    /// Its name.
+    pub id: Id,
+    /// Where it is on its bus: bus 0, or the one inside the switch.
+    pub position: DeviceFunction,
+    /// Its ACS capability; `None` means that it has no such capability.
+    pub acs: Option<AcsServices>,
+    /// The functions of the device at its link, by function number; empty when nothing is plugged in.
+    pub below: Vec<Below>,
+}
+
+/// A function of the device at a port's link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Below {
+    /// A switch's upstream port.
+    Switch(Switch),
+    /// A network card's physical function.
+    Nic(Nic),
+}
+
+/// A switch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Switch {
+    /// Its name, and that of its upstream port.
+    pub id: Id,
+    /// Where its upstream port is on the bus of the port above; the device number is 0.
+    pub position: DeviceFunction,
+    /// Its upstream port's ACS capability, which only a function of a multi-function device has.
+    pub acs: Option<AcsServices>,
+    /// Its downstream ports, by device and function number; one or more.
+    pub downstream: Vec<Port>,
+}
+
+impl Below {
+    /// The function number at the link.
+    pub fn position(&self) -> DeviceFunction {
+        match self {
+            Self::Switch(switch) => switch.position,
+            Self::Nic(nic) => nic.position,
+        }
+    }
+}
+
+impl Port {
+    /// Whether the device at the link has several functions.
+    pub fn holds_multi_function(&self) -> bool {
+        self.below.len() > 1
+    }
+}
+
+impl RootComplex {
+    /// Every card of the tree, from the lowest numbers on bus 0 downwards.
+    pub fn nics(&self) -> Vec<&Nic> {
+        let mut nics: Vec<&Nic> = self.endpoints.iter().collect();
+        for port in self.all_ports() {
+            nics.extend(port.below.iter().filter_map(|below| match below {
+                Below::Nic(nic) => Some(nic),
+                Below::Switch(_) => None,
+            }));
+        }
+        nics
+    }
+
+    /// Every root port and downstream port, each before what is below it.
+    pub fn all_ports(&self) -> Vec<&Port> {
+        let mut found = Vec::new();
+        let mut next: Vec<&Port> = self.ports.iter().rev().collect();
+        while let Some(port) = next.pop() {
+            found.push(port);
+            for below in port.below.iter().rev() {
+                if let Below::Switch(switch) = below {
+                    next.extend(switch.downstream.iter().rev());
+                }
+            }
+        }
+        found
+    }
+}

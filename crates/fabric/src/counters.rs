@@ -1,0 +1,69 @@
+//! What the tree counts: accesses nobody claimed, and requests that did not arrive.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// One count.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    #[inline]
+    pub(crate) fn add(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)*) => {
+        /// The counts while they grow.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters { $(pub(crate) $name: Counter,)* }
+
+        /// The counts of one moment since the machine was built.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+        pub struct Counts { $($(#[$doc])* pub $name: u64,)* }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self) -> Counts {
+                Counts { $($name: self.$name.get(),)* }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Configuration reads that no function answered.
+    absent_config_reads,
+    /// Configuration writes that no function took.
+    absent_config_writes,
+    /// Memory reads by a CPU that nothing claimed.
+    unclaimed_reads,
+    /// Memory writes by a CPU that nothing claimed.
+    unclaimed_writes,
+    /// Requests of a function that may not send now.
+    gated,
+    /// Requests stopped by a port whose Bus Master Enable is 0 or that is in reset.
+    closed_port,
+    /// Requests that ended as Unsupported Request.
+    unsupported_requests,
+    /// ACS violations.
+    violations,
+    /// Requests and interrupts that the IOMMU blocked.
+    iommu_faults,
+    /// Interrupt messages delivered.
+    interrupts,
+    /// Peer-to-peer reads delivered, in pieces of up to 8 bytes.
+    peer_reads,
+    /// Peer-to-peer writes delivered, in pieces of up to 8 bytes.
+    peer_writes,
+    /// Peer-to-peer writes dropped because their target was too slow.
+    dropped_peer_writes,
+    /// Peer-to-peer reads that did not wait any longer for the writes before them.
+    unordered_peer_reads,
+    /// How often the map was made anew.
+    rebuilds,
+}

@@ -1,0 +1,157 @@
+//! A function's way into the tree: stamps the requester id, checks the gate, and carries out what the tree answers.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use pando_tlp::{
+    Access, Dma, Epochs, Fault, Iova, Link, MsiMessage, Requester, RequesterId, Run, Target,
+};
+
+use crate::deferred::{LARGEST, Pending, Posted};
+use crate::hub::{Destination, Hub, Landing, Question};
+use crate::pieces::piece;
+use crate::topology::BusIndex;
+
+/// An attachment point.
+pub(crate) struct Attachment {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) bus: BusIndex,
+}
+
+impl Link for Attachment {
+    fn dma(&self, requester: Arc<Requester>) -> Arc<dyn Dma> {
+        let hub = self.hub.clone();
+        Arc::new(Handle { hub, bus: self.bus, requester, pending: Pending::default() })
+    }
+
+    fn epochs(&self) -> &Arc<Epochs> {
+        &self.hub.epochs
+    }
+
+    fn doorbells_changed(&self) {
+        if !self.hub.doorbells_dirty.swap(true, SeqCst) {
+            (self.hub.wake)();
+        }
+    }
+}
+
+/// One function's handle.
+struct Handle {
+    hub: Arc<Hub>,
+    bus: BusIndex,
+    requester: Arc<Requester>,
+    pending: Pending,
+}
+
+impl Handle {
+    fn route(&self, address: Iova, access: Access) -> Result<Destination, Fault> {
+        if !self.requester.is_open() {
+            self.hub.counters.gated.add();
+            return Err(Fault::Gated);
+        }
+        let source = self.requester.id();
+        self.hub.route(Question { bus: self.bus, source, address, access })
+    }
+
+    /// Reads what the first answer covers; returns how much that was.
+    fn read_some(&self, address: Iova, data: &mut [u8]) -> Result<usize, Fault> {
+        match self.route(address, Access::Read)? {
+            Destination::Ram { start, run, read: true, .. } => {
+                let run = rest_of(run, start, address, data.len())?;
+                Ok(run.slice().copy_to(data))
+            }
+            Destination::Device(landing) => self.read_device(landing, data),
+            Destination::Ram { .. } => Err(Fault::Translation),
+            Destination::Interrupt => Err(self.hub.unsupported()),
+        }
+    }
+
+    fn read_device(&self, landing: Landing, data: &mut [u8]) -> Result<usize, Fault> {
+        let device = self.hub.device(landing.device).ok_or(Fault::UnsupportedRequest)?;
+        let size = piece(landing.offset, landing.rest.min(data.len() as u64)) as usize;
+        device.read(landing.region, landing.offset, &mut data[..size]);
+        self.hub.counters.peer_reads.add();
+        Ok(size)
+    }
+
+    /// Writes what the first answer covers; returns how much that was.
+    fn write_some(&self, address: Iova, data: &[u8]) -> Result<usize, Fault> {
+        match self.route(address, Access::Write)? {
+            Destination::Ram { start, run, write: true, .. } => {
+                let run = rest_of(run, start, address, data.len())?;
+                run.slice().copy_from(&data[..run.len() as usize]);
+                Ok(run.len() as usize)
+            }
+            Destination::Device(landing) => Ok(self.post(address, landing, data)),
+            Destination::Ram { .. } => Err(Fault::Translation),
+            Destination::Interrupt => self.message(address, data),
+        }
+    }
+
+    /// Hands a write to another device over; it is posted, so nobody learns of its end.
+    fn post(&self, address: Iova, landing: Landing, data: &[u8]) -> usize {
+        let len = landing.rest.min(data.len().min(LARGEST) as u64) as usize;
+        let posted = Posted {
+            bus: self.bus,
+            requester: self.requester.clone(),
+            address,
+            data: data[..len].to_vec(),
+            pending: self.pending.clone(),
+        };
+        if !self.hub.outbox.post(posted) {
+            self.hub.counters.dropped_peer_writes.add();
+        }
+        len
+    }
+
+    /// An interrupt is a write of one aligned dword; anything else there is refused (Intel VT-d 4.1, 3.14).
+    fn message(&self, address: Iova, data: &[u8]) -> Result<usize, Fault> {
+        let aligned = address.0.is_multiple_of(4);
+        let data: [u8; 4] =
+            data.try_into().ok().filter(|_| aligned).ok_or_else(|| self.hub.unsupported())?;
+        let message = MsiMessage { address: address.0, data: u32::from_le_bytes(data) };
+        self.hub.interrupt(self.requester.id(), message)?;
+        Ok(data.len())
+    }
+}
+
+/// At most `len` bytes of `run` from `address` on.
+fn rest_of(run: Run, start: Iova, address: Iova, len: usize) -> Result<Run, Fault> {
+    let offset = address.0.wrapping_sub(start.0);
+    let rest = run.len().saturating_sub(offset).min(len as u64);
+    run.part(offset, rest).filter(|run| !run.is_empty()).ok_or(Fault::UnsupportedRequest)
+}
+
+impl Dma for Handle {
+    fn requester(&self) -> RequesterId {
+        self.requester.id()
+    }
+
+    fn resolve(&self, address: Iova, access: Access) -> Result<Target, Fault> {
+        Ok(match self.route(address, access)? {
+            Destination::Ram { start, run, read, write } => Target::Ram { start, run, read, write },
+            Destination::Device(_) | Destination::Interrupt => Target::Device,
+        })
+    }
+
+    fn read(&self, address: Iova, data: &mut [u8]) -> Result<(), Fault> {
+        if !self.pending.wait() {
+            self.hub.counters.unordered_peer_reads.add();
+        }
+        let mut done = 0;
+        while done < data.len() {
+            let at = address.checked_add(done as u64).ok_or_else(|| self.hub.unsupported())?;
+            done += self.read_some(at, &mut data[done..])?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
+        let mut done = 0;
+        while done < data.len() {
+            let at = address.checked_add(done as u64).ok_or_else(|| self.hub.unsupported())?;
+            done += self.write_some(at, &data[done..])?;
+        }
+        Ok(())
+    }
+}

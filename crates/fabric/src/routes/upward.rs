@@ -1,0 +1,91 @@
+//! The way of a memory request from a function up the tree, with a verdict at every port (PCI Express base 6.0, 6.12 and 7.5.1).
+
+use pando_pci::PortKind;
+
+use super::Routes;
+use crate::span::Span;
+use crate::topology::{BusIndex, PortIndex};
+use crate::verdict::{Egress, Ingress, Request, Verdict, verdict};
+
+/// Where a request leaves the upward way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// In the root complex, untranslated.
+    Root,
+    /// At a peer port, downwards, without any translation.
+    Peer(PortIndex),
+}
+
+/// Which port stopped a request, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Bus Master Enable of this port is 0, or it is in reset: nothing goes up (7.5.1.1.3).
+    Closed(PortIndex),
+    /// Nobody may take the address here.
+    UnsupportedRequest(PortIndex),
+    /// An ACS violation was detected here.
+    Violation(PortIndex),
+    /// The sender is not in the tree (yet).
+    Nowhere,
+}
+
+impl Routes {
+    /// Follows `request` for `address` upwards from `bus`. The span holds `address` and others that go the same way.
+    pub(crate) fn up(
+        &self,
+        mut bus: BusIndex,
+        request: Request,
+        address: u64,
+    ) -> Result<(Arrival, Span), Refusal> {
+        let mut same = Span::ALL;
+        let mut redirected = false;
+        loop {
+            let here = self.topology.buses.get(bus.0).ok_or(Refusal::Nowhere)?;
+            let Some(port) = here.above else { return Ok((Arrival::Root, same)) };
+            let state = self.port(port);
+            if state.is_cut || !state.bus_master {
+                return Err(Refusal::Closed(port));
+            }
+            if self.topology.port(port).kind == PortKind::Upstream {
+                // A bridge passes up what isn't in its own windows; what an access control sent up, it passes in any case.
+                if !redirected && state.passes(address, &mut same) {
+                    return Err(Refusal::UnsupportedRequest(port));
+                }
+            } else {
+                let egress = self.egress(port, address, &mut same);
+                match self.judge(port, request, egress) {
+                    Verdict::Direct => {
+                        if let Some(peer) = egress.filter(|&peer| peer != port) {
+                            return Ok((Arrival::Peer(peer), same));
+                        }
+                    }
+                    Verdict::Redirect => redirected = true,
+                    Verdict::UnsupportedRequest => return Err(Refusal::UnsupportedRequest(port)),
+                    Verdict::Violation => return Err(Refusal::Violation(port)),
+                }
+            }
+            bus = self.topology.port(port).bus;
+        }
+    }
+
+    /// The port beside `ingress`, or `ingress` itself, that passes `address` down.
+    fn egress(&self, ingress: PortIndex, address: u64, same: &mut Span) -> Option<PortIndex> {
+        let bus = self.topology.bus(self.topology.port(ingress).bus);
+        bus.ports.iter().copied().find(|&port| self.port(port).passes(address, same))
+    }
+
+    fn judge(&self, port: PortIndex, request: Request, egress: Option<PortIndex>) -> Verdict {
+        let ingress = match self.topology.port(port).kind {
+            PortKind::RootPort => {
+                Ingress::RootPort { peer_to_peer: self.topology.root_peer_to_peer }
+            }
+            PortKind::Upstream | PortKind::Downstream => Ingress::SwitchPort,
+        };
+        let egress = match egress {
+            None => Egress::Upstream,
+            Some(own) if own == port => Egress::Own,
+            Some(peer) => Egress::Peer(self.topology.port(peer).number),
+        };
+        verdict(&self.port(port).controls, request, ingress, egress)
+    }
+}

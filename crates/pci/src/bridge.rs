@@ -336,6 +336,11 @@ impl Bridge {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn raise_bits(&self, register: u16, bits: u32) {
+        self.lock().space.set(register, bits, bits);
+    }
+
     fn synchronize(&self) {
         if let Some(upper) = &self.upper {
             upper.epochs().synchronize();

@@ -133,6 +133,14 @@ impl Endpoint {
         self.perform(change);
     }
 
+    #[cfg(test)]
+    pub(crate) fn raise_bits(&self, function: FunctionId, register: u16, bits: u32) {
+        let mut state = self.lock();
+        if let Some(space) = state.space_mut(function) {
+            space.set(register, bits, bits);
+        }
+    }
+
     fn order(&self) -> MutexGuard<'_, ()> {
         self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -19,6 +19,11 @@ mod presence;
 mod spec;
 mod vectors;
 
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+mod testing;
+
 pub use bar::Bar;
 pub use bridge::{Bridge, BridgeConfig, Routing, Window};
 pub use capability::extended::Acs;

@@ -141,7 +141,7 @@ impl State {
         }
     }
 
-    fn space_mut(&mut self, function: FunctionId) -> Option<&mut ConfigSpace> {
+    pub(super) fn space_mut(&mut self, function: FunctionId) -> Option<&mut ConfigSpace> {
         match function {
             FunctionId::Pf => Some(&mut self.pf),
             FunctionId::Vf(index) if index < self.active => self.vfs.get_mut(usize::from(index)),

@@ -24,9 +24,12 @@ struct Options {
     /// An archive of the guests' initramfs; may be given several times
     #[arg(long)]
     initrd: Vec<PathBuf>,
-    /// What runs the guests; qemu shows that the harness itself works
+    /// What runs the guests: pando, or QEMU as its peer and to show that the harness itself works
     #[arg(long, value_enum, default_value = "pando")]
     vmm: Choice,
+    /// The QEMU binary
+    #[arg(long, default_value = "qemu-system-x86_64")]
+    qemu: PathBuf,
     /// How results call this run
     #[arg(long, default_value = "this kernel")]
     label: String,
@@ -40,8 +43,12 @@ struct Options {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Choice {
+    /// Pando
     Pando,
+    /// QEMU without a NIC; tests that need one are skipped
     Qemu,
+    /// QEMU 10 or newer with a virtio NIC and 7 VFs
+    QemuSriov,
 }
 
 fn main() -> Result<ExitCode> {
@@ -58,7 +65,8 @@ fn main() -> Result<ExitCode> {
             bail!("there is no {}", options.pando.display())
         }
         Choice::Pando => Vmm::Pando(std::path::absolute(options.pando)?),
-        Choice::Qemu => Vmm::Qemu,
+        Choice::Qemu => Vmm::Qemu { program: options.qemu, sriov: false },
+        Choice::QemuSriov => Vmm::Qemu { program: options.qemu, sriov: true },
     };
     let folder = std::env::temp_dir().join(format!("pando-guest-tests-{}", std::process::id()));
     std::fs::create_dir_all(&folder)

@@ -53,9 +53,11 @@ impl Runner {
         for test in tests {
             let start = Instant::now();
             match (&test.body, &self.vmm) {
-                (Body::Guest(setup), Vmm::Qemu) if !setup.any_vmm => summary.skip(test),
+                (Body::Guest(setup), Vmm::Qemu { sriov: false, .. }) if !setup.any_vmm => {
+                    summary.skip(test);
+                }
                 (Body::Guest(setup), _) => self.guest(test, setup, &mut summary, start),
-                (Body::Alone(_), Vmm::Qemu) => summary.skip(test),
+                (Body::Alone(_), Vmm::Qemu { .. }) => summary.skip(test),
                 (Body::Alone(body), Vmm::Pando(pando)) => {
                     self.alone(test, *body, pando, &mut summary, start);
                 }

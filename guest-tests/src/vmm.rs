@@ -1,6 +1,6 @@
 //! The command line of a guest, for Pando and, as the peer of benchmarks and of this harness itself, for QEMU.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::test::Setup;
@@ -14,8 +14,13 @@ const COMMAND_LINE: &str =
 pub enum Vmm {
     /// Pando, at this path.
     Pando(PathBuf),
-    /// QEMU with KVM, and without NICs: platform files are Pando's alone.
-    Qemu,
+    /// QEMU with KVM; platform files are Pando's alone.
+    Qemu {
+        /// The program.
+        program: PathBuf,
+        /// Whether it has a NIC with 7 VFs below a switch (QEMU 10 or newer), or none.
+        sriov: bool,
+    },
 }
 
 /// Files of one guest.
@@ -37,12 +42,16 @@ impl Vmm {
         let line = format!("{COMMAND_LINE} {noise} {}", setup.cmdline);
         match self {
             Self::Pando(binary) => pando(binary, setup, files, line.trim_end()),
-            Self::Qemu => qemu(setup, files, line.trim_end()),
+            Self::Qemu { program, sriov } => {
+                let mut command = qemu(program, setup, files, line.trim_end());
+                command.args(sriov.then(virtio_nic).unwrap_or_default());
+                command
+            }
         }
     }
 }
 
-fn pando(binary: &PathBuf, setup: &Setup, files: &Files, line: &str) -> Command {
+fn pando(binary: &Path, setup: &Setup, files: &Files, line: &str) -> Command {
     let mut command = Command::new(binary);
     command.arg("run").arg("--platform").arg(&files.platform);
     command
@@ -55,8 +64,8 @@ fn pando(binary: &PathBuf, setup: &Setup, files: &Files, line: &str) -> Command 
     command
 }
 
-fn qemu(setup: &Setup, files: &Files, line: &str) -> Command {
-    let mut command = Command::new("qemu-system-x86_64");
+fn qemu(program: &Path, setup: &Setup, files: &Files, line: &str) -> Command {
+    let mut command = Command::new(program);
     command.args([
         "-accel",
         "kvm",
@@ -73,4 +82,25 @@ fn qemu(setup: &Setup, files: &Files, line: &str) -> Command {
     command.arg("-kernel").arg(&files.kernel).arg("-initrd").arg(&files.initrd);
     command.args(["-smp", &setup.cpus.to_string(), "-m", &setup.memory.replace("iB", "")]);
     command
+}
+
+/// The same tree as the suite's usual platform; a hub joins the functions.
+fn virtio_nic() -> Vec<String> {
+    let mut devices = vec![
+        "pcie-root-port,id=rp0,chassis=1,slot=1".to_owned(),
+        "x3130-upstream,id=sw0,bus=rp0".to_owned(),
+        "xio3130-downstream,id=dp0,bus=sw0,chassis=2,slot=1".to_owned(),
+        "xio3130-downstream,id=dp1,bus=sw0,chassis=2,slot=2".to_owned(),
+    ];
+    let mut arguments = Vec::new();
+    for function in (0..8).rev() {
+        // the VFs come first: QEMU makes them part of a PF that follows
+        let role = if function == 0 { "id=nic0,multifunction=on" } else { "sriov-pf=nic0" };
+        devices.push(format!(
+            "virtio-net-pci,bus=dp0,addr=0.{function},netdev=n{function},{role},romfile="
+        ));
+        arguments.extend(["-netdev".to_owned(), format!("hubport,id=n{function},hubid=0")]);
+    }
+    arguments.extend(devices.into_iter().flat_map(|device| ["-device".to_owned(), device]));
+    arguments
 }

@@ -15,7 +15,8 @@ use crate::ui::Step;
 use crate::{packages, paths};
 
 /// Programs that guests use besides busybox's.
-const PROGRAMS: &[&str] = &["bash", "ip", "tc", "bridge", "ethtool", "lspci", "setpci", "iperf3"];
+const PROGRAMS: &[&str] =
+    &["bash", "ip", "tc", "bridge", "ethtool", "lspci", "setpci", "iperf3", "ping"];
 
 /// Loaded at run time, so ldd does not tell: pthread_cancel wants it.
 const LIBRARIES: &[&str] = &["/lib/x86_64-linux-gnu/libgcc_s.so.1"];

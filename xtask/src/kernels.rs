@@ -102,8 +102,8 @@ fn build(series: Series, kernel: &Kernel, step: &Step) -> Result<()> {
     let image =
         places.iter().find(|file| file.is_file()).context("the packages hold no kernel image")?;
     fs::copy(image, kernel.image()).context("cannot keep the kernel image")?;
-    fs::write(kernel.guest_modules(), set.archive(modules::GUEST)?)?;
-    fs::write(kernel.nested_modules(), set.archive(modules::NESTED)?)?;
+    fs::write(kernel.guest_modules(), set.archive(modules::GUEST, &kernel.dir.join("guest"))?)?;
+    fs::write(kernel.nested_modules(), set.archive(modules::NESTED, &kernel.dir.join("nested"))?)?;
     fs::remove_dir_all(&tree).context("cannot remove the unpacked packages")
 }
 

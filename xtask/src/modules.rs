@@ -80,19 +80,24 @@ impl Set {
         &self.folder
     }
 
-    /// An archive of the wanted modules, what they depend on, and the lists that modprobe reads.
-    pub(crate) fn archive(&self, wanted: &[&str]) -> Result<Vec<u8>> {
-        let target = format!("usr/lib/modules/{}", self.release);
-        let mut archive = Archive::new();
-        let mut list = String::new();
+    /// An archive of the wanted modules, what they depend on, and the lists that modprobe and lspci read. Uses the
+    /// folder `scratch`.
+    pub(crate) fn archive(&self, wanted: &[&str], scratch: &Path) -> Result<Vec<u8>> {
+        let place = format!("lib/modules/{}", self.release);
+        let folder = scratch.join(&place);
         for file in self.closure(wanted)? {
-            let content = read_module(&self.folder.join(&file))?;
-            archive.file(&format!("{target}/{}", plain(&file)), 0o644, &content);
-            let needs: Vec<_> = self.dependencies[&file].iter().map(|file| plain(file)).collect();
-            list += &format!("{}: {}\n", plain(&file), needs.join(" "));
+            let copy = folder.join(plain(&file));
+            fs::create_dir_all(copy.parent().unwrap_or(&folder))?;
+            fs::write(copy, read_module(&self.folder.join(&file))?)?;
         }
-        archive.file(&format!("{target}/modules.dep"), 0o644, list.as_bytes());
-        archive.file(&format!("{target}/modules.builtin"), 0o644, self.builtin.as_bytes());
+        for list in ["modules.builtin", "modules.order"] {
+            fs::copy(self.folder.join(list), folder.join(list))
+                .with_context(|| format!("no {list}"))?;
+        }
+        depmod(scratch, &self.release)?;
+        let mut archive = Archive::new();
+        add_all(&mut archive, &folder, &format!("usr/{place}"))?;
+        fs::remove_dir_all(scratch)?;
         Ok(archive.finish())
     }
 
@@ -129,6 +134,32 @@ fn read_list(folder: &Path, name: &str) -> Result<String> {
 fn module_name(file: &str) -> String {
     let name = file.rsplit('/').next().unwrap_or(file);
     name.split('.').next().unwrap_or(name).replace('-', "_")
+}
+
+/// Writes the lists of dependencies.
+fn depmod(base: &Path, release: &str) -> Result<()> {
+    let depmod = packages::find("depmod").context("depmod of Debian's package kmod is missing")?;
+    let output = Command::new(depmod)
+        .arg("-b")
+        .arg(base)
+        .arg(release)
+        .output()
+        .context("cannot run depmod")?;
+    ensure!(output.status.success(), "depmod failed: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
+
+fn add_all(archive: &mut Archive, folder: &Path, place: &str) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let place = format!("{place}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        if path.is_dir() {
+            add_all(archive, &path, &place)?;
+        } else {
+            archive.file(&place, 0o644, &fs::read(&path)?);
+        }
+    }
+    Ok(())
 }
 
 fn plain(file: &str) -> &str {

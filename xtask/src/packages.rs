@@ -17,6 +17,7 @@ pub(crate) const GUEST: &[Program] = &[
     ("ethtool", "ethtool"),
     ("lspci", "pciutils"),
     ("iperf3", "iperf3"),
+    ("ping", "iputils-ping"),
     ("depmod", "kmod"),
     ("xz", "xz-utils"),
 ];

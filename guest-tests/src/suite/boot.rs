@@ -4,7 +4,7 @@ use crate::test::{Test, guest};
 
 /// What no boot may log (facts: Linux's messages for wrong tables, windows and interrupts).
 pub(super) const COMPLAINTS: &str = "can.t assign|failed to assign|BAR .*error|[Ff]irmware [Bb]ug|irmware warn|AE_[A-Z]|not claimed|\
-no space for|nobody cared|WARNING:|BUG:|Call Trace|ncorrect checksum|Invalid length|soft lockup|rcu.*stall";
+no space for|nobody cared|WARNING: CPU|cut here|BUG:|Call Trace|ncorrect checksum|Invalid length|soft lockup|rcu.*stall";
 
 pub(super) fn tests() -> Vec<Test> {
     let one = format!(

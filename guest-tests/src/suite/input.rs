@@ -1,7 +1,7 @@
 //! A user's mistake gives a non-zero exit status and a message that says what is wrong.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -67,7 +67,7 @@ fn start_fails(context: &Context, kernel: &str, word: &str) -> Result<()> {
     fs::write(&file, PLATFORM)?;
     let mut run = Command::new("timeout");
     run.args(["--kill-after=1", "60"]).arg(context.pando).arg("run").arg("--platform").arg(&file);
-    let (success, said) = said(run.args(["--kernel", kernel]))?;
+    let (success, said) = said(run.args(["--kernel", kernel]).args(["--serial", "none"]))?;
     ensure!(!success, "`pando run` ended with status 0: {said}");
     ensure!(said.contains(word), "no '{word}' in: {said}");
     ensure!(!said.contains("panicked"), "a panic: {said}");
@@ -75,7 +75,8 @@ fn start_fails(context: &Context, kernel: &str, word: &str) -> Result<()> {
 }
 
 fn said(command: &mut Command) -> Result<(bool, String)> {
-    let output = command.output().context("cannot run pando")?;
+    let output = command.stdin(Stdio::null()).output().context("cannot run pando")?;
+    ensure!(output.status.code() != Some(124), "it hangs"); // timeout's own status
     let text = [output.stdout, output.stderr].concat();
     Ok((output.status.success(), String::from_utf8_lossy(&text).into_owned()))
 }

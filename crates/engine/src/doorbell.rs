@@ -1,22 +1,133 @@
 //! How a driver's notification reaches the worker that serves the queue.
+//!
+//! A doorbell is armed while its queue isn't polled. Whoever rings first after that hands the queue to its worker; other rings
+//! cost one load. Arming is followed by a second look at the ring, so no notification falls in between.
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst, fence};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::worker::{Shared, Task};
 
 /// A queue's doorbell. A clone is the same doorbell.
 #[derive(Clone)]
-pub struct Doorbell(());
+pub struct Doorbell(Arc<Core>);
+
+struct Core {
+    armed: AtomicBool,
+    target: Target,
+    event: Mutex<Option<Event>>,
+}
+
+struct Event {
+    descriptor: Arc<OwnedFd>,
+    token: u64,
+}
+
+/// Who comes when it is rung.
+pub(crate) enum Target {
+    /// The worker that polls this task.
+    Task { task: Weak<Task>, home: Arc<Shared> },
+    /// Every worker that waits, by its bit.
+    Waiters { waiting: AtomicU64, home: usize, workers: Arc<[Arc<Shared>]> },
+}
 
 impl Doorbell {
+    pub(crate) fn new(target: Target) -> Self {
+        Self(Arc::new(Core { armed: AtomicBool::new(false), target, event: Mutex::default() }))
+    }
+
     /// Rings it: from a vCPU thread that decoded the notification, or when the function may send again. Costs one load while the
     /// queue is being polled.
+    #[inline]
     pub fn ring(&self) {
-        todo!()
+        // What the driver published before it rang must be visible to whoever saw the queue empty after arming.
+        fence(SeqCst);
+        if self.0.armed.load(SeqCst) && self.0.armed.swap(false, SeqCst) {
+            self.0.target.call();
+        }
     }
 
     /// An eventfd that rings it, for KVM; made at the first call.
     pub fn event(&self) -> io::Result<Arc<OwnedFd>> {
-        todo!()
+        let mut event = self.0.event.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(event) = &*event {
+            return Ok(event.descriptor.clone());
+        }
+        let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let made = self.listen(Arc::new(descriptor))?;
+        let descriptor = made.descriptor.clone();
+        *event = Some(made);
+        Ok(descriptor)
+    }
+
+    /// Lets `descriptor` ring it whenever it becomes readable.
+    pub(crate) fn rung_by(&self, descriptor: OwnedFd) -> io::Result<()> {
+        let made = self.listen(Arc::new(descriptor))?;
+        *self.0.event.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
+        Ok(())
+    }
+
+    fn listen(&self, descriptor: Arc<OwnedFd>) -> io::Result<Event> {
+        let token = self.0.target.home().listen(&descriptor, self.clone())?;
+        Ok(Event { descriptor, token })
+    }
+
+    /// From now on the next ring counts.
+    pub(crate) fn arm(&self) {
+        self.0.armed.store(true, SeqCst);
+        fence(SeqCst);
+    }
+
+    /// Takes arming back; `false` if it has been rung meanwhile.
+    pub(crate) fn disarm(&self) -> bool {
+        self.0.armed.swap(false, SeqCst)
+    }
+
+    /// From now on the next ring counts and wakes `worker`, among others.
+    pub(crate) fn await_by(&self, worker: usize) {
+        if let Target::Waiters { waiting, .. } = &self.0.target {
+            waiting.fetch_or(1 << worker, SeqCst);
+        }
+        self.arm();
+    }
+
+    /// Nobody listens to its event any more.
+    pub(crate) fn remove(&self) {
+        let event = self.0.event.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(event) = event {
+            self.0.target.home().unlisten(&event.descriptor, event.token);
+        }
+    }
+}
+
+impl Target {
+    fn home(&self) -> &Arc<Shared> {
+        match self {
+            Self::Task { home, .. } => home,
+            Self::Waiters { home, workers, .. } => &workers[*home],
+        }
+    }
+
+    #[cold]
+    fn call(&self) {
+        match self {
+            Self::Task { task, home } => {
+                if let Some(task) = task.upgrade() {
+                    home.hand(task);
+                }
+            }
+            Self::Waiters { waiting, workers, .. } => {
+                let waiting = waiting.swap(0, SeqCst);
+                for (number, worker) in workers.iter().enumerate() {
+                    if waiting >> number & 1 != 0 {
+                        worker.retry();
+                    }
+                }
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use crate::Offload;
 pub const HEAD: usize = 64;
 
 /// Frames in a batch at most.
-const FRAMES: usize = 64;
+pub(crate) const FRAMES: usize = 64;
 
 /// Segments in a batch at most, over all frames.
 const SEGMENTS: usize = 1024;

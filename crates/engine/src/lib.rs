@@ -3,9 +3,13 @@
 //! A NIC personality gives the engine its queues as [`Transmit`] and [`Receive`]; the engine moves frames between them, one copy
 //! each, from the sender's buffers into the receiver's.
 
+pub mod fault;
+pub mod pcap;
 pub mod ring;
+pub mod uplink;
 pub mod vnet;
 
+mod capture;
 mod counter;
 mod doorbell;
 mod finish;
@@ -15,13 +19,14 @@ mod queue;
 mod switch;
 mod worker;
 
-pub use doorbell::Doorbell;
+pub use capture::{Capture, Direction};
 pub use counter::Counter;
-pub use finish::{
-    Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Taker, Unfinishable,
-};
+pub use doorbell::Doorbell;
+pub use finish::{Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Taker, Unfinishable};
 pub use frame::{Batch, Frame, FrameRef, HEAD, MacAddress, Vlan};
 pub use offload::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
 pub use queue::{QueueError, Receive, Service, Transmit};
-pub use switch::{Filter, Port, PortKind, Switch, VlanSet};
-pub use worker::{Engine, OnError, ReceiveHandle, TaskHandle};
+pub use switch::{
+    DropReason, Filter, Port, PortKind, PortReport, QueueCounters, QueueReport, Switch, VlanSet,
+};
+pub use worker::{Engine, EngineReport, OnError, ReceiveHandle, TaskHandle, WorkerReport};

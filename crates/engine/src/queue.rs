@@ -13,6 +13,9 @@ pub enum QueueError {
     /// The ring or a table lies where the function can't reach it. [`Fault::Gated`] is no error: the queue just waits.
     #[error("ring access: {0}")]
     Ring(#[from] Fault),
+    /// The queue's own code panicked.
+    #[error("defect of the device model")]
+    Defect,
 }
 
 /// A queue of frames that the driver wants sent.
@@ -51,7 +54,7 @@ pub trait Receive: Send {
         frames: &[u16],
     ) -> Result<usize, QueueError>;
 
-    /// Asks for a doorbell when buffers are added; `true` if there are some already.
+    /// Asks for a doorbell when buffers are added to those the last [`deliver`](Self::deliver) saw; `true` if some were already.
     fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError>;
 }
 

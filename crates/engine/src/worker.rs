@@ -1,25 +1,89 @@
 //! Workers: threads that poll the queues given to them while there is work, and sleep when there is none.
+//!
+//! Each task belongs to one worker. Leaves out moving tasks between workers.
+
+mod progress;
+mod run;
+mod scratch;
+mod shared;
+mod task;
+mod transmit;
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
 
 use pando_tlp::Epochs;
+use serde::Serialize;
 
-use crate::{Doorbell, Port, QueueError, Receive, Service, Transmit};
+use crate::doorbell::Target;
+use crate::switch::Cell;
+use crate::{Doorbell, FinishCounters, Finisher, Port, QueueError, Receive, Service, Transmit};
+use run::Worker;
+use scratch::Scratch;
+pub(crate) use shared::Shared;
+pub(crate) use task::Task;
+use task::{Body, Kind};
+use transmit::Transmitter;
 
-/// Told once when a queue stops by itself. Called on a worker, with nothing locked and no guard held; it may come at the same
-/// time as [`TaskHandle::stop`], but not after a stop that began before the error.
+/// Told once when a queue stops by itself. Called on a worker, with nothing locked and no guard held; it may run at the same
+/// time as [`TaskHandle::stop`], but isn't called for an error found after a stop began.
 pub type OnError = Box<dyn FnOnce(QueueError) + Send>;
 
+/// Workers at most: each has a bit where waiting workers are noted.
+const WORKERS: usize = 64;
+
 /// The workers.
-pub struct Engine(());
+pub struct Engine {
+    workers: Arc<[Arc<Shared>]>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the workers have done.
+#[derive(Clone, Debug, Serialize)]
+pub struct EngineReport {
+    /// One entry per worker.
+    pub workers: Vec<WorkerReport>,
+}
+
+/// What one worker has done.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorkerReport {
+    /// Tasks it has now.
+    pub tasks: usize,
+    /// How often it slept and was woken.
+    pub wakeups: u64,
+    /// What it finished in software.
+    #[serde(serialize_with = "inside")]
+    pub finished: Arc<FinishCounters>,
+}
+
+/// An `Arc` as what is in it.
+fn inside<T: Serialize, S: serde::Serializer>(arc: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+    arc.as_ref().serialize(to)
+}
 
 impl Engine {
-    /// Starts `workers` threads (at least one) that take part in `epochs`.
+    /// Starts `workers` threads (1 to 64) that take part in `epochs`.
     pub fn new(workers: usize, epochs: Arc<Epochs>) -> io::Result<Self> {
-        let _ = (workers, epochs);
-        todo!()
+        let finishers: Vec<_> = (0..workers.clamp(1, WORKERS)).map(|_| Finisher::new()).collect();
+        let shared: io::Result<Vec<_>> = finishers
+            .iter()
+            .enumerate()
+            .map(|(number, finisher)| {
+                Shared::new(number, finisher.counters().clone()).map(Arc::new)
+            })
+            .collect();
+        let workers: Arc<[_]> = shared?.into();
+        let mut engine = Self { workers: workers.clone(), threads: Vec::new() };
+        for (shared, finisher) in workers.iter().zip(finishers) {
+            let worker = Worker::new(shared.clone(), epochs.join(), Scratch::new(finisher));
+            let thread = std::thread::Builder::new().name(format!("worker-{}", shared.number));
+            engine.threads.push(thread.spawn(move || worker.run())?);
+        }
+        Ok(engine)
     }
 
     /// Polls `queue`, transmit queue number `index` of `port`, from now on.
@@ -30,11 +94,11 @@ impl Engine {
         queue: Box<dyn Transmit>,
         on_error: OnError,
     ) -> TaskHandle {
-        let _ = (port, index, queue, on_error);
-        todo!()
+        self.start(Body::Transmit(Box::new(Transmitter::new(queue, port, index))), on_error)
     }
 
-    /// Like [`transmit`](Self::transmit), for an uplink: there is something to fetch when `descriptor` becomes readable.
+    /// Like [`transmit`](Self::transmit), for an uplink: `descriptor` becoming readable (from not readable) rings the doorbell.
+    /// `queue`'s `arm` says `true` if it is readable already. Fails if `descriptor` can't be waited for.
     pub fn source(
         &self,
         port: &Arc<Port>,
@@ -43,8 +107,17 @@ impl Engine {
         descriptor: OwnedFd,
         on_error: OnError,
     ) -> io::Result<TaskHandle> {
-        let _ = (port, index, queue, descriptor, on_error);
-        todo!()
+        let body = Body::Transmit(Box::new(Transmitter::new(queue, port, index)));
+        let home = self.idlest(body.kind());
+        let task = Task::new(body, home, on_error);
+        task.doorbell.rung_by(descriptor)?;
+        task.start();
+        Ok(TaskHandle(task))
+    }
+
+    /// Serves a control queue from now on.
+    pub fn serve(&self, service: Box<dyn Service>, on_error: OnError) -> TaskHandle {
+        self.start(Body::Service(service), on_error)
     }
 
     /// Gives frames for `port` to `queue` from now on, as its receive queue number `index`.
@@ -55,40 +128,95 @@ impl Engine {
         queue: Box<dyn Receive>,
         on_error: OnError,
     ) -> ReceiveHandle {
-        let _ = (port, index, queue, on_error);
-        todo!()
+        let waiting = AtomicU64::new(0);
+        let home = usize::from(index) % self.workers.len();
+        let workers = self.workers.clone();
+        let doorbell = Doorbell::new(Target::Waiters { waiting, home, workers });
+        let counters = port.receive_counters(index);
+        let cell = Arc::new(Cell::new(queue, doorbell, counters, on_error));
+        port.attach(index, cell.clone());
+        ReceiveHandle { cell, port: port.clone(), index }
     }
 
-    /// Serves a control queue from now on.
-    pub fn serve(&self, service: Box<dyn Service>, on_error: OnError) -> TaskHandle {
-        let _ = (service, on_error);
-        todo!()
+    /// What the workers have done.
+    pub fn report(&self) -> EngineReport {
+        let workers = self.workers.iter().map(|worker| WorkerReport {
+            tasks: worker.tasks.iter().map(|tasks| tasks.load(Ordering::Relaxed)).sum(),
+            wakeups: worker.wakeups.get(),
+            finished: worker.finished.clone(),
+        });
+        EngineReport { workers: workers.collect() }
+    }
+
+    fn start(&self, body: Body, on_error: OnError) -> TaskHandle {
+        let home = self.idlest(body.kind());
+        let task = Task::new(body, home, on_error);
+        task.start();
+        TaskHandle(task)
+    }
+
+    /// The worker with the fewest tasks of this kind.
+    fn idlest(&self, kind: Kind) -> &Arc<Shared> {
+        let tasks = |worker: &&Arc<Shared>| worker.tasks[kind as usize].load(Ordering::Relaxed);
+        self.workers.iter().min_by_key(tasks).unwrap_or(&self.workers[0])
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for worker in self.workers.iter() {
+            worker.stop();
+        }
+        for thread in self.threads.drain(..) {
+            // A worker contains what its queues do; if it panicked all the same, the message is out already.
+            let _ = thread.join();
+        }
     }
 }
 
 /// A queue that a worker polls. Dropping it stops it.
-pub struct TaskHandle(Doorbell);
+pub struct TaskHandle(Arc<Task>);
 
 impl TaskHandle {
     /// The queue's doorbell.
     pub fn doorbell(&self) -> &Doorbell {
-        &self.0
+        &self.0.doorbell
     }
 
-    /// Stops the queue: when this returns, no worker uses it, and it is dropped. Call it from a thread that holds no guard and no
-    /// lock that the queue's own methods take; never from the queue itself.
+    /// Stops the queue: when this returns, no worker uses it, and it is dropped. Call it from a thread that holds no lock which
+    /// the queue's own methods take; never from one of the queue's own methods.
     pub fn stop(self) {}
 }
 
+impl Drop for TaskHandle {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
 /// A receive queue of a port. Dropping it stops it.
-pub struct ReceiveHandle(Doorbell);
+pub struct ReceiveHandle {
+    cell: Arc<Cell>,
+    port: Arc<Port>,
+    index: u16,
+}
 
 impl ReceiveHandle {
     /// Rung when buffers were added: senders that wait for them go on.
     pub fn doorbell(&self) -> &Doorbell {
-        &self.0
+        &self.cell.doorbell
     }
 
     /// As [`TaskHandle::stop`].
     pub fn stop(self) {}
 }
+
+impl Drop for ReceiveHandle {
+    fn drop(&mut self) {
+        self.cell.stop();
+        self.port.detach(self.index, &self.cell);
+    }
+}
+
+#[cfg(test)]
+mod tests;

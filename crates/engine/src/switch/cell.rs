@@ -1,0 +1,150 @@
+//! One receive queue of a port, shared by every worker that has frames for it. Locked once per batch and destination.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use pando_tlp::{Fault, Guard};
+
+use super::counters::{DropReason, QueueCounters};
+use super::patience::Patience;
+use crate::{Batch, Doorbell, Finisher, OnError, QueueError, Receive};
+
+/// A receive queue and what is known about it.
+pub(crate) struct Cell {
+    pub(crate) doorbell: Doorbell,
+    counters: Arc<QueueCounters>,
+    state: Mutex<State>,
+    on_error: Mutex<Option<OnError>>,
+}
+
+struct State {
+    queue: Option<Box<dyn Receive>>,
+    patience: Patience,
+}
+
+/// What became of frames offered to a cell.
+pub(crate) struct Offered {
+    /// How many, from the first, are done with.
+    pub(crate) taken: usize,
+    /// Of the first that isn't, how many of the frames it was cut into.
+    pub(crate) part: usize,
+    /// What holds for the rest.
+    pub(crate) rest: Rest,
+}
+
+/// What becomes of frames that weren't taken.
+pub(crate) enum Rest {
+    /// There are none.
+    None,
+    /// They may wait until then.
+    Wait(Instant),
+    /// They are dropped.
+    Drop(DropReason),
+    /// They are dropped, and the queue stopped by this error; whoever gets it calls [`Cell::report`].
+    Failed(QueueError),
+}
+
+impl Cell {
+    pub(crate) fn new(
+        queue: Box<dyn Receive>,
+        doorbell: Doorbell,
+        counters: Arc<QueueCounters>,
+        on_error: OnError,
+    ) -> Self {
+        Self {
+            doorbell,
+            counters,
+            state: Mutex::new(State { queue: Some(queue), patience: Patience::new() }),
+            on_error: Mutex::new(Some(on_error)),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> &QueueCounters {
+        &self.counters
+    }
+
+    /// Offers `frames` of `batch`; of the first, `part` was taken before.
+    pub(crate) fn offer(
+        &self,
+        guard: &Guard<'_>,
+        finisher: &mut Finisher,
+        batch: &Batch<'_>,
+        frames: &[u16],
+        part: usize,
+    ) -> Offered {
+        let mut state = self.lock();
+        let State { queue, patience } = &mut *state;
+        let Some(receive) = queue.as_deref_mut() else {
+            return Offered { taken: 0, part: 0, rest: Rest::Drop(DropReason::NoQueue) };
+        };
+        let done = contain(|| finisher.deliver(guard, receive, batch, frames, part));
+        let done = match done {
+            Ok(done) => done,
+            Err(QueueError::Ring(Fault::Gated)) => {
+                return Offered { taken: 0, part: 0, rest: Rest::Drop(DropReason::Gated) };
+            }
+            Err(error) => {
+                let queue = queue.take();
+                drop(state);
+                drop(queue);
+                return Offered { taken: 0, part: 0, rest: Rest::Failed(error) };
+            }
+        };
+        self.count(batch, &frames[..done.taken.min(frames.len())], done.dropped);
+        let rest = if done.taken >= frames.len() {
+            patience.satisfied(done.taken);
+            Rest::None
+        } else {
+            let progress = done.taken + done.part.saturating_sub(part);
+            match patience.refused(progress, Instant::now()) {
+                Some(until) => Rest::Wait(until),
+                None => Rest::Drop(DropReason::Stalled),
+            }
+        };
+        Offered { taken: done.taken, part: done.part, rest }
+    }
+
+    fn count(&self, batch: &Batch<'_>, taken: &[u16], dropped: usize) {
+        let bytes: u64 =
+            taken.iter().map(|frame| u64::from(batch.frame(usize::from(*frame)).len)).sum();
+        self.counters.passed((taken.len() - dropped.min(taken.len())) as u64, bytes);
+        self.counters.dropped(DropReason::Malformed, dropped as u64);
+    }
+
+    /// Asks for the doorbell to be rung when there are more buffers, and worker number `worker` to be woken then; `true` if
+    /// there are more already, or will never be.
+    pub(crate) fn arm(&self, guard: &Guard<'_>, worker: usize) -> bool {
+        let mut state = self.lock();
+        let Some(receive) = state.queue.as_deref_mut() else { return true };
+        self.doorbell.await_by(worker);
+        // An error here will be met again, and reported, by the next delivery.
+        contain(|| receive.arm(guard)).unwrap_or(true)
+    }
+
+    /// Takes the queue away. When this returns no worker uses it.
+    pub(crate) fn stop(&self) {
+        drop(self.on_error.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let queue = self.lock().queue.take();
+        drop(queue);
+        self.doorbell.remove();
+        self.doorbell.ring();
+    }
+
+    /// Tells the owner that the queue failed, unless it was stopped before.
+    pub(crate) fn report(&self, error: QueueError) {
+        let on_error = self.on_error.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(on_error) = on_error {
+            on_error(error);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs a queue's code; a panic in it is an error of that queue. (A release build aborts instead.)
+pub(crate) fn contain<T>(run: impl FnOnce() -> Result<T, QueueError>) -> Result<T, QueueError> {
+    std::panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(QueueError::Defect))
+}

@@ -1,0 +1,163 @@
+//! A worker's thread: polls the tasks that have work, in turn, and sleeps when none has.
+//!
+//! A task without work is polled for a short while longer, then armed and left alone until its doorbell rings. That while adapts:
+//! it grows when work comes soon after going to sleep, and shrinks when it doesn't.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pando_tlp::Participant;
+use rustix::event::Timespec;
+
+use super::scratch::Scratch;
+use super::shared::Shared;
+use super::task::{Armed, Pass, Task};
+
+/// Rounds between two looks at the doorbells of sleeping tasks, while others keep the worker busy.
+const ROUNDS: u32 = 16;
+
+/// How soon a paused task tries again by itself.
+const RETRY: Duration = Duration::from_micros(5);
+
+/// The longest and the shortest time to poll for nothing. Waking a sleeping thread takes 20 to 60 us.
+const LONGEST: Duration = Duration::from_micros(50);
+const SHORTEST: Duration = Duration::from_micros(2);
+
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    participant: Participant,
+    scratch: Scratch,
+    active: Vec<Active>,
+    given: Vec<Arc<Task>>,
+    polling: Duration,
+    longest: Duration,
+}
+
+/// A task that is being polled.
+struct Active {
+    task: Arc<Task>,
+    /// Since when it has had nothing to do but wait.
+    idle_since: Option<Instant>,
+    /// It is paused: when to try again.
+    retry_at: Option<Instant>,
+    /// It is paused, and its receivers wake the worker.
+    settled: bool,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, participant: Participant, scratch: Scratch) -> Self {
+        // Polling takes the time of whoever would have made the work, if there is only one processor.
+        let alone =
+            std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+        let longest = if alone { Duration::ZERO } else { LONGEST };
+        let (active, given) = (Vec::new(), Vec::new());
+        Self { shared, participant, scratch, active, given, polling: longest, longest }
+    }
+
+    /// Runs until the engine is dropped.
+    pub(super) fn run(mut self) {
+        let mut rounds = 0u32;
+        while self.attend() {
+            let worked = self.round();
+            rounds = rounds.wrapping_add(1);
+            if !worked && self.active.iter().all(|active| active.settled) {
+                self.sleep();
+            } else if rounds.is_multiple_of(ROUNDS) {
+                self.shared.hear();
+            } else if !worked {
+                std::hint::spin_loop();
+            }
+        }
+    }
+
+    /// Does what others want; `false` if that is to stop.
+    fn attend(&mut self) -> bool {
+        let Some(attention) = self.shared.attention(&mut self.given) else { return true };
+        for task in self.given.drain(..) {
+            self.active.push(Active { task, idle_since: None, retry_at: None, settled: false });
+        }
+        if attention.retry {
+            self.wake_paused();
+        }
+        !attention.stopping
+    }
+
+    fn wake_paused(&mut self) {
+        for active in &mut self.active {
+            (active.retry_at, active.settled) = (None, false);
+        }
+    }
+
+    /// One pass over each task; `true` if one had work.
+    fn round(&mut self) -> bool {
+        let now = Instant::now();
+        let mut worked = false;
+        let mut next = 0;
+        while let Some(active) = self.active.get_mut(next) {
+            if active.retry_at.is_some_and(|at| at > now) {
+                next += 1;
+                continue;
+            }
+            let pass = active.task.run(&mut self.participant, &mut self.scratch);
+            self.scratch.report_failed();
+            worked |= pass == Pass::Worked;
+            if self.keep(next, pass, now) {
+                next += 1;
+            } else {
+                self.active.swap_remove(next);
+            }
+        }
+        worked
+    }
+
+    /// Notes what came of a pass; `false` if the task needn't be polled any more.
+    fn keep(&mut self, index: usize, pass: Pass, now: Instant) -> bool {
+        let active = &mut self.active[index];
+        active.settled = false;
+        active.retry_at = None;
+        if pass == Pass::Worked {
+            active.idle_since = None;
+            return true;
+        }
+        let idle_since = *active.idle_since.get_or_insert(now);
+        let enough = now.saturating_duration_since(idle_since) >= self.polling;
+        match pass {
+            Pass::Gone => return false,
+            Pass::Idle if enough => return self.arm(index),
+            Pass::Paused(until) if enough => {
+                active.settled = !active.task.arm_receivers(&mut self.participant);
+                active.retry_at = active.settled.then_some(until);
+            }
+            Pass::Paused(_) => active.retry_at = Some(now + RETRY),
+            _ => {}
+        }
+        true
+    }
+
+    /// Puts a task to sleep; `false` if it sleeps.
+    fn arm(&mut self, index: usize) -> bool {
+        let active = &mut self.active[index];
+        active.idle_since = None;
+        active.task.arm(&mut self.participant) == Armed::Ready
+    }
+
+    /// Sleeps until a doorbell rings or a paused task's time is over.
+    fn sleep(&mut self) {
+        let before = Instant::now();
+        let until = self.active.iter().filter_map(|active| active.retry_at).min();
+        let timeout = until.map(|until| {
+            let left = until.saturating_duration_since(before);
+            Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
+        });
+        self.shared.sleep(timeout.as_ref());
+        if until.is_none() {
+            self.adapt(before.elapsed());
+        }
+    }
+
+    /// Learns from how long it slept.
+    fn adapt(&mut self, slept: Duration) {
+        self.polling = if slept < self.longest { self.polling * 2 } else { self.polling / 2 };
+        self.polling = self.polling.max(SHORTEST).min(self.longest);
+    }
+}

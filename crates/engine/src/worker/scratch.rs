@@ -1,0 +1,54 @@
+//! What a worker uses in every pass, made once: nothing is allocated per frame.
+
+use std::sync::Arc;
+
+use crate::switch::Cell;
+use crate::{Finisher, QueueError};
+
+/// A worker's working memory.
+pub(super) struct Scratch {
+    pub(super) finisher: Finisher,
+    /// For each port, which frames of the batch go there.
+    pub(super) frames: Vec<u64>,
+    /// The ports that have any, in the order of their first.
+    pub(super) ports: Vec<u16>,
+    /// Receive queues that have failed in this pass.
+    pub(super) failed: Vec<(Arc<Cell>, QueueError)>,
+}
+
+impl Scratch {
+    pub(super) fn new(finisher: Finisher) -> Self {
+        Self { finisher, frames: Vec::new(), ports: Vec::new(), failed: Vec::new() }
+    }
+
+    /// Makes room for `ports` ports, none of which has a frame.
+    #[inline]
+    pub(super) fn reset(&mut self, ports: usize) {
+        for port in self.ports.drain(..) {
+            self.frames[usize::from(port)] = 0;
+        }
+        if self.frames.len() < ports {
+            self.frames.resize(ports, 0);
+            self.ports.reserve(ports);
+        }
+    }
+
+    /// Notes that frame number `frame` goes to `port`.
+    #[inline]
+    pub(super) fn note(&mut self, port: u16, frame: usize) {
+        let frames = &mut self.frames[usize::from(port)];
+        if *frames == 0 {
+            self.ports.push(port);
+        }
+        *frames |= 1 << frame;
+    }
+
+    /// Tells the owners of receive queues that have failed. Hold nothing.
+    #[inline]
+    pub(super) fn report_failed(&mut self) {
+        for (cell, error) in self.failed.drain(..) {
+            tracing::warn!(%error, "receive queue stopped");
+            cell.report(error);
+        }
+    }
+}

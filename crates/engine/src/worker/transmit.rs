@@ -1,0 +1,255 @@
+//! One pass over a transmit queue: fetch a batch, judge and look up each frame, deliver once per destination, complete.
+//!
+//! A frame waits for nobody but its owner, and only while the owner has patience; frames for others go on meanwhile. Copies, of
+//! groups and for promiscuous ports, wait for nobody.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrayvec::ArrayVec;
+use pando_tlp::Guard;
+
+use super::progress::Progress;
+use super::scratch::Scratch;
+use super::task::Pass;
+use crate::frame::FRAMES;
+use crate::switch::{Cell, Core, Rest, Tables, Verdict, flow_hash, queue};
+use crate::{Batch, Direction, DropReason, Port, QueueCounters, QueueError, Transmit};
+
+/// Receivers that a paused queue asks to wake it; for more it just tries again in time.
+const RECEIVERS: usize = 8;
+
+/// No port has this number.
+const NOBODY: u16 = u16::MAX;
+
+/// A transmit queue of a port.
+pub(super) struct Transmitter {
+    queue: Box<dyn Transmit>,
+    from: u16,
+    switch: Arc<Core>,
+    counters: Arc<QueueCounters>,
+    progress: Progress,
+    /// The driver was asked to notify.
+    armed: bool,
+    /// Receivers that had no buffers in the last pass.
+    wanted: ArrayVec<Arc<Cell>, RECEIVERS>,
+}
+
+impl Transmitter {
+    pub(super) fn new(queue: Box<dyn Transmit>, port: &Port, index: u16) -> Self {
+        Self {
+            queue,
+            from: port.number(),
+            switch: port.switch().clone(),
+            counters: port.transmit_counters(index),
+            progress: Progress::new(),
+            armed: false,
+            wanted: ArrayVec::new(),
+        }
+    }
+
+    pub(super) fn pass(
+        &mut self,
+        guard: &Guard<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Pass, QueueError> {
+        if self.armed {
+            self.queue.disarm(guard)?;
+            self.armed = false;
+        }
+        self.wanted.clear();
+        let (fetched, waiting) = self.forward(guard, scratch)?;
+        let progressed = self.progress.settle(fetched, waiting.frames);
+        let complete = self.progress.complete();
+        self.queue.complete(guard, complete)?;
+        self.progress.advance(complete);
+        Ok(match waiting.until {
+            _ if progressed => Pass::Worked,
+            Some(until) => Pass::Paused(until),
+            None => Pass::Idle,
+        })
+    }
+
+    fn forward(
+        &mut self,
+        guard: &Guard<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<(usize, Waiting), QueueError> {
+        let mut batch = Batch::new();
+        self.queue.fetch(guard, &mut batch)?;
+        if batch.is_empty() {
+            return Ok((0, Waiting::default()));
+        }
+        let tables = self.switch.tables();
+        scratch.reset(tables.len());
+        let mut forward = Forward {
+            guard,
+            batch: &batch,
+            tables: &tables,
+            from: self.from,
+            progress: &mut self.progress,
+            wanted: &mut self.wanted,
+            scratch,
+            owners: [NOBODY; FRAMES],
+            dropped: [0; DropReason::ALL.len()],
+            waiting: Waiting::default(),
+        };
+        forward.route(&self.counters);
+        forward.deliver();
+        forward.count_drops(&self.counters);
+        let waiting = forward.waiting;
+        Ok((batch.len(), waiting))
+    }
+
+    pub(super) fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
+        self.armed = true;
+        self.queue.arm(guard)
+    }
+
+    /// Asks the receivers it waits for to wake `worker`; `true` if one has buffers already.
+    pub(super) fn arm_receivers(&mut self, guard: &Guard<'_>, worker: usize) -> bool {
+        self.wanted.iter().any(|cell| cell.arm(guard, worker))
+    }
+}
+
+/// Frames that stay in the queue for now.
+#[derive(Clone, Copy, Default)]
+struct Waiting {
+    frames: u64,
+    until: Option<Instant>,
+}
+
+/// A batch on its way.
+struct Forward<'p, 'g> {
+    guard: &'p Guard<'p>,
+    batch: &'p Batch<'g>,
+    tables: &'p Tables,
+    from: u16,
+    progress: &'p mut Progress,
+    wanted: &'p mut ArrayVec<Arc<Cell>, RECEIVERS>,
+    scratch: &'p mut Scratch,
+    /// For each frame, the port that it may wait for.
+    owners: [u16; FRAMES],
+    dropped: [u64; DropReason::ALL.len()],
+    waiting: Waiting,
+}
+
+impl Forward<'_, '_> {
+    /// Notes for each port which frames go there.
+    fn route(&mut self, counters: &QueueCounters) {
+        let sender = self.tables.port(self.from);
+        let (mut packets, mut bytes) = (0, 0);
+        for (index, frame) in self.batch.iter().enumerate() {
+            if self.progress.is_done(index) {
+                continue;
+            }
+            let again = self.progress.is_offered(index);
+            if let (Some(capture), false) = (&sender.capture, again) {
+                capture.frame(Direction::Sent, frame);
+            }
+            let sent = match sender.policy.transmit(&sender.filter, &frame) {
+                Verdict::Drop(why) => Err(why),
+                Verdict::Pass => self.tables.route(self.from, &frame, |port, owner| {
+                    if owner {
+                        self.owners[index] = port;
+                    }
+                    if owner || !again {
+                        self.scratch.note(port, index);
+                    }
+                }),
+            };
+            match sent {
+                Err(why) => self.dropped[why as usize] += 1,
+                Ok(()) if again => {}
+                Ok(()) => (packets, bytes) = (packets + 1, bytes + u64::from(frame.len)),
+            }
+        }
+        counters.passed(packets, bytes);
+    }
+
+    fn deliver(&mut self) {
+        for next in 0..self.scratch.ports.len() {
+            let port = self.scratch.ports[next];
+            let mut left = self.scratch.frames[usize::from(port)];
+            let cells = &self.tables.port(port).cells;
+            match &cells[..] {
+                [] => self.dropped[DropReason::NoQueue as usize] += u64::from(left.count_ones()),
+                [cell] => self.offer(port, cell, left),
+                _ => {
+                    let mut queues = [0; FRAMES];
+                    for index in bits(left) {
+                        let hash = flow_hash(&self.batch.frame(index));
+                        queues[index] = queue(hash, cells.len());
+                    }
+                    while left != 0 {
+                        let queue = queues[left.trailing_zeros() as usize];
+                        let same = bits(left).filter(|index| queues[*index] == queue);
+                        let same = same.fold(0, |same, index| same | 1 << index);
+                        self.offer(port, &cells[queue], same);
+                        left &= !same;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Offers `frames` to one receive queue of `port`.
+    fn offer(&mut self, port: u16, cell: &Arc<Cell>, frames: u64) {
+        let list: ArrayVec<u16, FRAMES> = bits(frames).map(|index| index as u16).collect();
+        let Some(first) = list.first().map(|index| usize::from(*index)) else { return };
+        let part = if self.owners[first] == port { self.progress.part(first) } else { 0 };
+        let finisher = &mut self.scratch.finisher;
+        let offered = cell.offer(self.guard, finisher, self.batch, &list, part);
+        let (taken, rest) = list.split_at(offered.taken.min(list.len()));
+        if let Some(capture) = &self.tables.port(port).capture {
+            for index in taken {
+                capture.frame(Direction::Received, self.batch.frame(usize::from(*index)));
+            }
+        }
+        let Some(next) = rest.first().map(|index| usize::from(*index)) else { return };
+        let (why, until) = match offered.rest {
+            Rest::None => return,
+            Rest::Wait(until) => (DropReason::NoBuffer, Some(until)),
+            Rest::Drop(why) => (why, None),
+            Rest::Failed(error) => {
+                self.scratch.failed.push((cell.clone(), error));
+                (DropReason::NoQueue, None)
+            }
+        };
+        if self.owners[next] == port {
+            self.progress.set_part(next, offered.part);
+        }
+        let mut dropped = 0;
+        for index in rest.iter().map(|index| usize::from(*index)) {
+            match until {
+                Some(_) if self.owners[index] == port => self.waiting.frames |= 1 << index,
+                _ => dropped += 1,
+            }
+        }
+        cell.counters().dropped(why, dropped);
+        if dropped < rest.len() as u64 {
+            self.waiting.until = match (self.waiting.until, until) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+            // One that finds no room is asked again in time.
+            let _ = self.wanted.try_push(cell.clone());
+        }
+    }
+
+    fn count_drops(&self, counters: &QueueCounters) {
+        for why in DropReason::ALL {
+            counters.dropped(why, self.dropped[why as usize]);
+        }
+    }
+}
+
+/// The positions of the ones in `bits`, lowest first.
+#[inline]
+fn bits(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(lowest)
+    })
+}

@@ -2,6 +2,7 @@
 
 pub mod paging;
 pub mod pvh;
+pub mod reset_vector;
 pub mod zero_page;
 
 /// Where an initial RAM disk lies.

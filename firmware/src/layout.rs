@@ -34,8 +34,10 @@ pub const COMMAND_LINE: u64 = 0x2_0000;
 pub const COMMAND_LINE_MAX: usize = 0x1_0000;
 /// RSDP and, behind it, every ACPI table: inside the area that kernels scan, and reserved in the map so that no relocated kernel lands on it.
 pub const ACPI_TABLES: u64 = 0xe_0000;
-/// Bytes there are for the ACPI tables.
-pub const ACPI_TABLES_MAX: usize = 0x2_0000;
+/// Bytes there are for the ACPI tables: up to the reset vector.
+pub const ACPI_TABLES_MAX: usize = (RESET_VECTOR - ACPI_TABLES) as usize;
+/// Where a PC's firmware begins, f000:fff0 in real mode. A kernel whose last way to reboot is the BIOS jumps here.
+pub const RESET_VECTOR: u64 = 0xf_fff0;
 /// The first address free for a kernel.
 pub const HIGH_RAM: u64 = FIRST_MIB_END;
 

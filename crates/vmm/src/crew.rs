@@ -132,6 +132,11 @@ impl Shared {
         while self.running.load(Relaxed) {
             vcpu.step(&self.exits)?;
         }
+        tracing::debug!(
+            vcpu = vcpu.id(),
+            rip = format_args!("{:#x}", vcpu.instruction_pointer()),
+            "stopped"
+        );
         Ok(())
     }
 

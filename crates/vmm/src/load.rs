@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use pando_firmware::boot::paging;
+use pando_firmware::boot::{paging, reset_vector::reset_vector};
 use pando_firmware::{Blob, Platform, acpi, layout};
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
 
@@ -23,7 +23,9 @@ use crate::user_error::UserError;
 use crate::vcpu::Entry;
 
 /// What Pando says on every command line; the user's text follows and so wins where both speak.
-const COMMAND_LINE: &str = "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 panic=-1";
+/// reboot=acpi because Linux on hardware-reduced ACPI otherwise looks for EFI's reset service.
+const COMMAND_LINE: &str =
+    "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 panic=-1 reboot=acpi";
 
 /// What the guest boots: files that passed every check.
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Payload {
         let map = pando_firmware::memory_map(platform);
         let tables = acpi::tables(platform)?;
         put(memory, &tables)?;
+        put(memory, &reset_vector())?;
         let text = self.command_line.as_bytes_with_nul();
         memory
             .write_slice(text, GuestAddress(layout::COMMAND_LINE))

@@ -20,14 +20,16 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Takes the signals over. Call it before any thread starts: threads inherit what is blocked.
+    /// Takes the signals over; [`block_ending`] has to come first.
     pub fn new(control: Arc<Control>) -> Result<Self> {
-        for signal in ENDING {
-            block(signal)?;
-        }
         let fd = signal_fd().context("creating a signalfd")?;
         Ok(Self { fd, control })
     }
+}
+
+/// Keeps the ending signals from ending the process. Call it before any thread starts: threads inherit what is blocked.
+pub fn block_ending() -> Result<()> {
+    ENDING.into_iter().try_for_each(block)
 }
 
 fn block(signal: i32) -> Result<()> {

@@ -27,14 +27,14 @@ pub enum UserError {
     )]
     OnlyInterprets(PathBuf),
     /// A file that can't be read or created.
-    #[error("the {what} {} cannot be opened: {source}", path.display())]
+    #[error("the {what} {} cannot be opened: {reason}", path.display())]
     File {
         /// What the file is for.
         what: &'static str,
         /// As the user gave it.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Neither of the formats.
     #[error(
@@ -115,6 +115,6 @@ impl UserError {
     /// For `map_err` at a file operation.
     pub fn file(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::File { what, path, source }
+        move |reason| Self::File { what, path, reason }
     }
 }

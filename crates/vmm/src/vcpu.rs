@@ -83,11 +83,16 @@ impl Vcpu {
         Ok(())
     }
 
+    /// Where the guest stands, for the log.
+    pub fn instruction_pointer(&self) -> u64 {
+        self.fd.get_regs().map_or(0, |regs| regs.rip)
+    }
+
     fn internal_error(&mut self) -> anyhow::Error {
         #[expect(unsafe_code, reason = "the exit's details are a union")]
         // SAFETY: KVM filled this member for KVM_EXIT_INTERNAL_ERROR, and it consists of integers only.
         let suberror = unsafe { self.fd.get_kvm_run().__bindgen_anon_1.internal.suberror };
-        let rip = self.fd.get_regs().map_or(0, |regs| regs.rip);
+        let rip = self.instruction_pointer();
         anyhow::anyhow!("KVM cannot emulate the instruction at {rip:#x} (suberror {suberror})")
     }
 }

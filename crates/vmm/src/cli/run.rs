@@ -9,6 +9,7 @@ use pando_vmm::console::terminal::RawTerminal;
 use pando_vmm::kvm;
 use pando_vmm::load::Payload;
 use pando_vmm::machine::{Config, Ended, InputKind, Machine, tree};
+use pando_vmm::signals;
 use pando_vmm::user_error::UserError;
 use tracing_subscriber::EnvFilter;
 
@@ -45,6 +46,7 @@ impl NotPoweredOff {
 pub(super) fn run(run: &Run) -> Result<()> {
     start_logging(run.verbose);
     abort_on_panic();
+    signals::block_ending()?;
     let payload = Payload::open(&run.kernel, run.initrd.as_deref(), run.cmdline.as_deref())?;
     if payload.is_linux() && !kvm::has_hardware_virtualization() {
         return Err(UserError::OnlyInterprets(run.kernel.clone()).into());

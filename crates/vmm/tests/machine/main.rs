@@ -1,0 +1,200 @@
+//! The `pando` command with bare-metal payloads: a machine's life as a user sees it.
+//!
+//! Needs /dev/kvm, but no hardware virtualization: the payloads are a few hundred instructions. Without /dev/kvm each test says so and passes.
+
+mod payload;
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use payload::{Code, write_elf};
+use tempfile::TempDir;
+
+/// A machine that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(60);
+
+struct Machine {
+    folder: TempDir,
+    arguments: Vec<String>,
+}
+
+impl Machine {
+    /// `None` where there is no KVM.
+    fn new(code: Code) -> Option<Self> {
+        if !Path::new("/dev/kvm").exists() {
+            eprintln!("skipped: there is no /dev/kvm");
+            return None;
+        }
+        let folder = TempDir::new().unwrap();
+        write_elf(&folder.path().join("payload"), &code);
+        Some(Self { folder, arguments: Vec::new() })
+    }
+
+    fn with(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(|argument| argument.to_string()));
+        self
+    }
+
+    fn spawn(&self, stdin: Stdio) -> Child {
+        Command::new(env!("CARGO_BIN_EXE_pando"))
+            .args(["run", "--kernel"])
+            .arg(self.folder.path().join("payload"))
+            .args(&self.arguments)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    fn run(&self) -> Output {
+        finish(self.spawn(Stdio::null()))
+    }
+}
+
+/// Waits for the end, and kills what doesn't end.
+fn finish(mut child: Child) -> Output {
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if start.elapsed() > LIMIT {
+            child.kill().unwrap();
+            panic!("pando hangs: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Reads until the machine has said `text`.
+fn wait_for(child: &mut Child, text: &str) {
+    let (mut seen, mut byte) = (String::new(), [0]);
+    let stdout = child.stdout.as_mut().unwrap();
+    while !seen.contains(text) {
+        assert_eq!(stdout.read(&mut byte).unwrap(), 1, "ended after {seen:?}");
+        seen.push(byte[0].into());
+    }
+}
+
+#[test]
+fn power_off_ends_with_status_0() {
+    let Some(machine) = Machine::new(Code::new().print("hello").power_off()) else { return };
+    let output = machine.run();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "hello".into()), "{output:?}");
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn every_way_to_reset_ends_the_machine_when_told_so() {
+    let ways = [
+        (Code::new().out(0xcf9, 6), "wrote the reset register"),
+        (Code::new().out(0x64, 0xfe), "pulsed the keyboard controller's reset line"),
+        (Code::new().triple_fault(), "triple-faulted"),
+    ];
+    for (code, text) in ways {
+        let Some(machine) = Machine::new(code) else { return };
+        let output = machine.with(&["--on-reset", "exit"]).run();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        assert!(stderr(&output).contains(text), "{output:?}");
+    }
+}
+
+#[test]
+fn a_reset_starts_over_from_cleared_memory_until_a_signal_ends_it() {
+    // Prints "old" if memory still holds the mark of an earlier life.
+    let code = Code::new().print_if_marked("old").mark().print("life").triple_fault();
+    let Some(machine) = Machine::new(code) else { return };
+    let machine = machine.with(&["--cpus", "3"]);
+    let mut child = machine.spawn(Stdio::null());
+    wait_for(&mut child, "lifelifelife");
+    signal(&child, "TERM");
+    let output = finish(child);
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    assert_eq!(stderr(&output), "pando: stopped by signal 15\n");
+}
+
+#[test]
+fn ctrl_c_ends_a_machine_that_hangs() {
+    let Some(machine) = Machine::new(Code::new().print("hangs").halt()) else { return };
+    let mut child = machine.spawn(Stdio::null());
+    wait_for(&mut child, "hangs");
+    signal(&child, "INT");
+    assert_eq!(finish(child).status.code(), Some(130));
+}
+
+#[test]
+fn input_from_a_pipe_reaches_the_guest_and_its_end_hurts_nobody() {
+    let Some(machine) = Machine::new(Code::new().echo(b'.').power_off()) else { return };
+    let mut child = machine.spawn(Stdio::piped());
+    let text =
+        "longer than the sixty-four bytes that the receiver's first-in-first-out buffer holds";
+    write!(child.stdin.take().unwrap(), "{text}.").unwrap();
+    let output = finish(child);
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), text.into()), "{output:?}");
+}
+
+#[test]
+fn serial_output_goes_to_a_file_or_nowhere() {
+    let Some(machine) = Machine::new(Code::new().print("text").power_off()) else { return };
+    let file = machine.folder.path().join("log");
+    let machine = machine.with(&["--serial", file.to_str().unwrap()]);
+    let output = machine.run();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), String::new()));
+    assert_eq!(std::fs::read_to_string(file).unwrap(), "text");
+    let Some(machine) = Machine::new(Code::new().print("text").power_off()) else { return };
+    let output = machine.with(&["--serial", "none"]).run();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), String::new()));
+}
+
+#[test]
+fn what_is_not_there_reads_all_ones() {
+    let code = Code::new()
+        .fail_unless_port_reads(0xcfc, 0xff)
+        .fail_unless_port_reads(0x20, 0xff)
+        .fail_unless_memory_reads(0xd000_0000, 0xffff_ffff)
+        .fail_unless_memory_reads(0xfec0_0000, 0)
+        .print("ok")
+        .power_off();
+    let Some(machine) = Machine::new(code) else { return };
+    assert_eq!(stdout(&machine.run()), "ok");
+}
+
+#[test]
+fn a_reader_that_is_gone_does_not_stop_the_machine() {
+    let Some(machine) = Machine::new(Code::new().print("nobody reads").power_off()) else { return };
+    let mut child = machine.spawn(Stdio::null());
+    drop(child.stdout.take());
+    assert_eq!(finish(child).status.code(), Some(0));
+}
+
+#[test]
+fn mistakes_get_one_line_each() {
+    for (arguments, text) in [
+        (["--cpus", "17"], "1 to 16"),
+        (["--cpus", "0"], "1 to 16"),
+        (["--memory", "64MiB"], "at least 128 MiB"),
+        (["--initrd", "/nonexistent"], "the initrd /nonexistent cannot be opened"),
+        (["--serial", "/nonexistent/file"], "serial output file /nonexistent/file"),
+    ] {
+        let Some(machine) = Machine::new(Code::new().power_off()) else { return };
+        let output = machine.with(&arguments).run();
+        let message = stderr(&output);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {message}");
+        assert!(message.contains(text), "{arguments:?}: {message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+}

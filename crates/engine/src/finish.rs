@@ -16,6 +16,7 @@ use vm_memory::VolatileSlice;
 use crate::counter::Counter;
 use crate::{Accepts, Batch, Checksum, FrameRef, Offload, QueueError, Receive, Segmentation};
 pub(crate) use checksum::Sum;
+pub(crate) use headers::network;
 use headers::{HEADERS, Headers};
 use segment::Template;
 
@@ -275,14 +276,19 @@ pub enum Finish {
 /// Copies all of a frame into `to` and returns that part of it; `None` if it is longer.
 pub(crate) fn copy_out<'t>(frame: FrameRef<'_, '_>, to: &'t mut [u8]) -> Option<&'t mut [u8]> {
     let to = to.get_mut(..frame.len as usize)?;
+    copy_prefix(frame, to);
+    Some(to)
+}
+
+/// Fills `to` with the frame's first bytes; it is at least that long.
+pub(crate) fn copy_prefix(frame: FrameRef<'_, '_>, to: &mut [u8]) {
     let head = frame.head();
-    let (first, mut rest) = to.split_at_mut(head.len());
-    first.copy_from_slice(head);
+    let (first, mut rest) = to.split_at_mut(head.len().min(to.len()));
+    first.copy_from_slice(&head[..first.len()]);
     for segment in frame.rest {
         let copied = segment.copy_to(rest);
         rest = &mut std::mem::take(&mut rest)[copied..];
     }
-    Some(to)
 }
 
 fn fits(batch: &Batch<'_>, index: u16, accepts: Accepts) -> bool {

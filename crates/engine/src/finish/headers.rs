@@ -4,7 +4,7 @@
 use crate::{SegmentationKind, Unfinishable};
 
 /// All headers of a frame together take at most this much.
-pub(crate) const HEADERS: usize = 256;
+pub(super) const HEADERS: usize = 256;
 
 const TAGS: [u16; 2] = [0x8100, 0x88a8];
 const IPV4: u16 = 0x0800;
@@ -21,7 +21,7 @@ pub(super) struct Headers {
 }
 
 /// Where the network header starts, after up to two tags, and its EtherType.
-pub(super) fn network(frame: &[u8]) -> Result<(usize, u16), Unfinishable> {
+pub(crate) fn network(frame: &[u8]) -> Result<(usize, u16), Unfinishable> {
     let mut at = 12;
     let mut ether_type = word(frame, at)?;
     for _ in 0..2 {

@@ -1,0 +1,175 @@
+//! Opening a tap device: names, flags, offloads, and what to say when it fails (Linux, include/uapi/linux/if_tun.h).
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+
+use rustix::io::Errno;
+use rustix::ioctl::{IntegerSetter, Setter, Updater, opcode};
+use rustix::net::{AddressFamily, SocketType};
+
+use crate::uplink::{UplinkError, io_error};
+use crate::vnet::VnetHeader;
+
+/// `struct ifreq` as far as flags need it.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct InterfaceRequest {
+    name: [u8; libc::IFNAMSIZ],
+    flags: u16,
+    rest: [u8; 22],
+}
+
+const _: () = assert!(size_of::<InterfaceRequest>() == size_of::<libc::ifreq>());
+
+const TUNSETIFF: u32 = opcode::write::<libc::c_int>(b'T', 202);
+const TUNSETOFFLOAD: u32 = opcode::write::<libc::c_uint>(b'T', 208);
+const TUNGETIFF: u32 = opcode::read::<libc::c_uint>(b'T', 210);
+const TUNSETVNETHDRSZ: u32 = opcode::write::<libc::c_int>(b'T', 216);
+const SIOCGIFFLAGS: u32 = libc::SIOCGIFFLAGS as u32;
+const SIOCSIFFLAGS: u32 = libc::SIOCSIFFLAGS as u32;
+
+const TAP: u16 = (libc::IFF_TAP | libc::IFF_NO_PI | libc::IFF_VNET_HDR) as u16;
+const MULTI_QUEUE: u16 = libc::IFF_MULTI_QUEUE as u16;
+const PERSIST: u16 = libc::IFF_PERSIST as u16;
+const UP: u16 = libc::IFF_UP as u16;
+const OFFLOADS: u32 = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
+
+/// Opens `queues` queues of tap `name`, one file each. A tap that isn't there is made and brought up, and goes with the last file.
+pub(super) fn open(name: &str, queues: u16) -> Result<Vec<File>, UplinkError> {
+    let request = request(name)?;
+    let (first, flags) = match attach(name, request, queues, TAP | multi_queue(queues)) {
+        // One queue of a tap that can have several is fine too.
+        Err(UplinkError::TapKind { .. }) if queues == 1 => {
+            (attach(name, request, queues, TAP | MULTI_QUEUE)?, TAP | MULTI_QUEUE)
+        }
+        other => (other?, TAP | multi_queue(queues)),
+    };
+    let ours = attached_flags(&first).map_err(io_error(label(name)))? & PERSIST == 0;
+    let mut files = vec![first];
+    for _ in 1..queues {
+        files.push(attach(name, request, queues, flags)?);
+    }
+    if ours {
+        bring_up(request).map_err(io_error(format!("tap `{name}`: bringing it up")))?;
+    }
+    Ok(files)
+}
+
+fn multi_queue(queues: u16) -> u16 {
+    if queues > 1 { MULTI_QUEUE } else { 0 }
+}
+
+fn label(name: &str) -> String {
+    format!("tap `{name}`")
+}
+
+fn request(name: &str) -> Result<InterfaceRequest, UplinkError> {
+    let allowed = |byte: u8| byte.is_ascii_graphic() && !b"/:%".contains(&byte);
+    let fits = (1..libc::IFNAMSIZ).contains(&name.len());
+    if !fits || !name.bytes().all(allowed) || name == "." || name == ".." {
+        return Err(UplinkError::TapName(name.into()));
+    }
+    let mut request = InterfaceRequest { name: [0; libc::IFNAMSIZ], flags: 0, rest: [0; 22] };
+    request.name[..name.len()].copy_from_slice(name.as_bytes());
+    Ok(request)
+}
+
+/// Opens one queue.
+fn attach(
+    name: &str,
+    request: InterfaceRequest,
+    queues: u16,
+    flags: u16,
+) -> Result<File, UplinkError> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/net/tun")
+        .map_err(|error| match error.kind() {
+            ErrorKind::NotFound => UplinkError::NoTun,
+            ErrorKind::PermissionDenied => UplinkError::TunPermission,
+            _ => io_error("/dev/net/tun")(error),
+        })?;
+    set_interface(&file, InterfaceRequest { flags, ..request }).map_err(|error| match error {
+        Errno::PERM | Errno::ACCESS => UplinkError::TapPermission(name.into()),
+        Errno::BUSY => UplinkError::TapBusy(name.into()),
+        Errno::INVAL => UplinkError::TapKind { name: name.into(), queues },
+        error => io_error(label(name))(error),
+    })?;
+    set_header(&file).map_err(io_error(label(name)))?;
+    Ok(file)
+}
+
+#[expect(unsafe_code, reason = "no crate in use wraps the tun driver's ioctls")]
+fn set_interface(file: &File, request: InterfaceRequest) -> rustix::io::Result<()> {
+    // SAFETY: TUNSETIFF reads and writes one `struct ifreq` at the address given; the request has its size and layout.
+    unsafe {
+        let mut request = request;
+        rustix::ioctl::ioctl(file, Updater::<TUNSETIFF, InterfaceRequest>::new(&mut request))
+    }
+}
+
+#[expect(unsafe_code, reason = "as above")]
+fn set_header(file: &File) -> rustix::io::Result<()> {
+    // SAFETY: TUNSETVNETHDRSZ reads one int at the address given; TUNSETOFFLOAD takes its argument by value.
+    unsafe {
+        let len = VnetHeader::LEN as libc::c_int;
+        rustix::ioctl::ioctl(file, Setter::<TUNSETVNETHDRSZ, libc::c_int>::new(len))?;
+        rustix::ioctl::ioctl(file, IntegerSetter::<TUNSETOFFLOAD>::new_usize(OFFLOADS as usize))
+    }
+}
+
+#[expect(unsafe_code, reason = "as above")]
+fn attached_flags(file: &File) -> rustix::io::Result<u16> {
+    let mut request = InterfaceRequest { name: [0; libc::IFNAMSIZ], flags: 0, rest: [0; 22] };
+    // SAFETY: TUNGETIFF writes one `struct ifreq` at the address given; the request has its size and layout.
+    unsafe {
+        rustix::ioctl::ioctl(file, Updater::<TUNGETIFF, InterfaceRequest>::new(&mut request))?;
+    }
+    Ok(request.flags)
+}
+
+#[expect(unsafe_code, reason = "interface flags have no safe wrapper")]
+fn bring_up(mut request: InterfaceRequest) -> io::Result<()> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    // SAFETY: both read and write one `struct ifreq` at the address given; the request has its size and layout.
+    unsafe {
+        let get = Updater::<SIOCGIFFLAGS, InterfaceRequest>::new(&mut request);
+        rustix::ioctl::ioctl(&socket, get)?;
+        request.flags |= UP;
+        let set = Updater::<SIOCSIFFLAGS, InterfaceRequest>::new(&mut request);
+        rustix::ioctl::ioctl(&socket, set)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_kernel_would_not_take() {
+        for name in ["", "a-name-of-16-by.", "a/b", "a b", "a:1", "tap%d", ".", "..", "é"] {
+            assert!(matches!(open(name, 1), Err(UplinkError::TapName(_))), "{name}");
+        }
+        assert!(request("a-name-of-15-by").is_ok());
+    }
+
+    #[test]
+    fn ioctl_numbers_are_the_kernels() {
+        assert_eq!((TUNSETIFF, TUNSETOFFLOAD), (0x4004_54ca, 0x4004_54d0));
+        assert_eq!((TUNGETIFF, TUNSETVNETHDRSZ), (0x8004_54d2, 0x4004_54d8));
+    }
+
+    #[test]
+    fn messages_say_what_to_do() {
+        let message = UplinkError::TapPermission("tap0".into()).to_string();
+        assert!(message.contains("ip tuntap add dev tap0 mode tap user"), "{message}");
+        let message = UplinkError::TapKind { name: "tap0".into(), queues: 4 }.to_string();
+        assert!(message.contains("multi_queue"), "{message}");
+        let message = UplinkError::TapKind { name: "eth0".into(), queues: 1 }.to_string();
+        assert!(!message.contains("multi_queue"), "{message}");
+    }
+}

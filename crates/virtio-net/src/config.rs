@@ -212,8 +212,7 @@ impl NicConfig {
     pub fn vf_mac(&self, vf: u16) -> MacAddress {
         self.own(vf).mac.unwrap_or_else(|| {
             let [a, b, c, d, e, f] = self.mac.0;
-            let [_, d, e, f] =
-                (u32::from_be_bytes([0, d, e, f]) + u32::from(vf) + 1).to_be_bytes();
+            let [_, d, e, f] = (u32::from_be_bytes([0, d, e, f]) + u32::from(vf) + 1).to_be_bytes();
             MacAddress([a, b, c, d, e, f])
         })
     }

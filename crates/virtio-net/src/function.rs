@@ -275,7 +275,9 @@ impl Function {
         if was_driven {
             tracing::debug!(function = self.shared.config.name, "reset");
             self.shared.close_port();
-            (0..state.common.queue_count()).for_each(|queue| drop(self.stop_queue(state, queue)));
+            for queue in 0..state.common.queue_count() {
+                self.stop_queue(state, queue);
+            }
             // A command that came in meanwhile may have opened it again.
             self.shared.close_port();
         }
@@ -332,3 +334,6 @@ impl Drop for Function {
         self.reset();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -59,12 +59,7 @@ pub(crate) fn resources(pairs: u16) -> Resources {
     };
     Resources {
         bars: vec![bar(REGISTERS, NOTIFY + NOTIFY_LENGTH), bar(MSIX, table + PAGE)],
-        msix: Some(MsixConfig {
-            vectors: vectors(pairs),
-            bar: MSIX,
-            table: 0,
-            pba: table as u32,
-        }),
+        msix: Some(MsixConfig { vectors: vectors(pairs), bar: MSIX, table: 0, pba: table as u32 }),
         vendor: capabilities(),
         ..Resources::default()
     }

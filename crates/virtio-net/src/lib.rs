@@ -19,6 +19,8 @@ mod receive;
 mod settings;
 mod shared;
 mod spec;
+#[cfg(test)]
+mod testing;
 mod transmit;
 mod window;
 

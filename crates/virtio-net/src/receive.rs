@@ -40,7 +40,7 @@ impl ReceiveQueue {
         shared: Arc<Shared>,
         index: u16,
         features: Features,
-        ) -> Self {
+    ) -> Self {
         let mergeable = features.contains(Features::MRG_RXBUF);
         Self { ring, shared, index, mergeable, filled: Vec::with_capacity(MAX_BUFFERS) }
     }

@@ -10,7 +10,7 @@ use pando_engine::{Batch, Offload, QueueError, SegmentationKind, Transmit};
 use pando_tlp::Guard;
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::shared::{Drops, Shared};
+use crate::shared::Shared;
 use crate::spec::Features;
 
 /// Chains looked at in one pass: the batch's frames, and some that hold none.
@@ -19,11 +19,23 @@ const CHAINS: usize = 128;
 /// Bytes in front of the packet: addresses, two tags, type.
 const LINK_HEADERS: u32 = 22;
 
+/// The shortest frame: addresses and type.
+const ETHERNET: u32 = 14;
+
 /// Headers of a TCP segment at least, IPv4.
 const TCP_HEADERS: u16 = 40;
 
 /// The longest frame with segmentation: a packet of 64 KiB.
 const MAX_LONG_FRAME: u32 = 65_535 + LINK_HEADERS;
+
+/// What a chain holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Held {
+    Frame,
+    Malformed,
+    BadHeader,
+    TooLong,
+}
 
 /// One transmit queue at work.
 pub(crate) struct TransmitQueue {
@@ -32,7 +44,7 @@ pub(crate) struct TransmitQueue {
     index: u16,
     features: Features,
     /// What the chains fetched last held, oldest first: a frame of the batch, or nothing.
-    fetched: Vec<bool>,
+    fetched: Vec<Held>,
 }
 
 impl TransmitQueue {
@@ -41,16 +53,22 @@ impl TransmitQueue {
         shared: Arc<Shared>,
         index: u16,
         features: Features,
-        ) -> Self {
+    ) -> Self {
         Self { ring, shared, index, features, fetched: Vec::with_capacity(CHAINS) }
     }
 
     /// Puts back the oldest `chains` of those fetched.
     fn give_back(&mut self, guard: &Guard<'_>, chains: usize) -> Result<(), QueueError> {
-        for _ in 0..chains {
+        for held in self.fetched.drain(..chains) {
             self.ring.put(guard, 0)?;
+            let drops = &self.shared.drops;
+            match held {
+                Held::Frame => {}
+                Held::Malformed => drops.malformed.add(1),
+                Held::BadHeader => drops.bad_header.add(1),
+                Held::TooLong => drops.too_long.add(1),
+            }
         }
-        self.fetched.drain(..chains);
         if self.ring.publish(guard)? {
             self.shared.signal_queue(self.index);
         }
@@ -66,20 +84,17 @@ impl Transmit for TransmitQueue {
     ) -> Result<(), QueueError> {
         self.ring.begin(guard)?;
         self.fetched.clear();
-        let (mtu, drops) = (self.shared.config.mtu, &self.shared.drops);
-        let checker = Checker { features: self.features, mtu, drops };
+        let checker = Checker { features: self.features, mtu: self.shared.config.mtu };
         let mut chain = Chain::new();
         while self.fetched.len() < CHAINS && self.ring.next(guard, &mut chain)? {
-            let Some(offload) = checker.check(&mut chain) else {
-                self.fetched.push(false);
-                continue;
+            let held = match checker.check(&mut chain) {
+                Ok(offload) if batch.push(chain.readable(), offload) => Held::Frame,
+                Ok(_) => break, // no room; it is taken again by the next pass
+                Err(held) => held,
             };
-            if !batch.push(chain.readable(), offload) {
-                break; // no room; it is taken again by the next pass
-            }
-            self.fetched.push(true);
+            self.fetched.push(held);
         }
-        if !self.fetched.contains(&true) {
+        if !self.fetched.contains(&Held::Frame) {
             self.give_back(guard, self.fetched.len())?;
         }
         Ok(())
@@ -87,7 +102,8 @@ impl Transmit for TransmitQueue {
 
     fn complete(&mut self, guard: &Guard<'_>, frames: usize) -> Result<(), QueueError> {
         let mut left = frames;
-        let chains = self.fetched.iter().take_while(|&&is_frame| {
+        let chains = self.fetched.iter().take_while(|held| {
+            let is_frame = **held == Held::Frame;
             let done = !is_frame || left > 0;
             left -= usize::from(is_frame && done);
             done
@@ -106,36 +122,27 @@ impl Transmit for TransmitQueue {
 }
 
 /// What a chain's frame is judged by.
-struct Checker<'a> {
+struct Checker {
     features: Features,
     mtu: u16,
-    drops: &'a Drops,
 }
 
-impl Checker<'_> {
-    /// Takes the header off and says what is to be done to the frame; `None` if it is to be dropped.
-    fn check(&self, chain: &mut Chain<'_>) -> Option<Offload> {
+impl Checker {
+    /// Takes the header off and says what is to be done to the frame, or why it is dropped.
+    fn check(&self, chain: &mut Chain<'_>) -> Result<Offload, Held> {
         let mut header = VnetHeader::new_zeroed();
-        let len = chain.readable_len().checked_sub(VnetHeader::LEN);
-        let len = len.and_then(|len| u32::try_from(len).ok());
         if chain.is_cut() || chain.take(header.as_mut_bytes()) < VnetHeader::LEN {
-            self.drops.malformed.add(1);
-            return None;
+            return Err(Held::Malformed);
         }
-        let Some(len) = len.filter(|len| *len >= 14) else {
-            self.drops.malformed.add(1);
-            return None;
-        };
-        let Some(offload) = header.offload(len).ok().filter(|offload| self.is_negotiated(*offload))
-        else {
-            self.drops.bad_header.add(1);
-            return None;
-        };
-        if !self.fits(len, offload) {
-            self.drops.too_long.add(1);
-            return None;
+        let len = u32::try_from(chain.readable_len()).map_err(|_| Held::TooLong)?;
+        if len < ETHERNET {
+            return Err(Held::Malformed);
         }
-        Some(offload)
+        let offload = header.offload(len).map_err(|_| Held::BadHeader)?;
+        if !self.is_negotiated(offload) {
+            return Err(Held::BadHeader);
+        }
+        if self.fits(len, offload) { Ok(offload) } else { Err(Held::TooLong) }
     }
 
     fn is_negotiated(&self, offload: Offload) -> bool {

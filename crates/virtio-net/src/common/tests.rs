@@ -71,7 +71,11 @@ fn registers_reset_and_keep_as_the_table_says_at_every_width() {
                 let shown = read(&common(), offset, width);
                 let bytes = (len - (offset - field)).min(width);
                 let mask = if bytes == 8 { u64::MAX } else { (1 << (8 * bytes)) - 1 };
-                assert_eq!(shown & mask, reset >> (8 * (offset - field)) & mask, "{offset} {width}");
+                assert_eq!(
+                    shown & mask,
+                    reset >> (8 * (offset - field)) & mask,
+                    "{offset} {width}"
+                );
             }
         }
     }

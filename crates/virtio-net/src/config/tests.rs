@@ -17,7 +17,7 @@ fn what_is_wrong_is_told() {
     assert_eq!(with(|c| c.mtu = 67), Err(ConfigError::Mtu(67)));
     let group = MacAddress([1, 0, 0, 0, 0, 1]);
     assert_eq!(with(|c| c.mac = group), Err(ConfigError::Mac(group)));
-    let own = |vf, own| with(|c| drop(c.vf_overrides.insert(vf, own)));
+    let own = |vf, own| with(|c| c.vf_overrides.extend([(vf, own)]));
     assert_eq!(own(7, VfConfig::default()), Err(ConfigError::NoSuchVf { vf: 7, vfs: 7 }));
     let pf = NicConfig::default().mac;
     assert_eq!(

@@ -138,8 +138,11 @@ impl Default for Platform {
 fn parse(text: &str, problems: &Problems<'_>) -> Option<Platform> {
     let (table, errors) = DeTable::parse_recoverable(text);
     for error in errors {
-        let right =
-            "write `key = value` lines, text in double quotes, under `[table]` or `[[list]]` lines";
+        let right = if error.message().contains("duplicate") {
+            "keep one of them"
+        } else {
+            "write lines of `key = value`, text in double quotes, below `[table]` or `[[list]]`"
+        };
         problems.report(error.span().unwrap_or(0..0), error.message(), right);
     }
     if !problems.is_empty() {

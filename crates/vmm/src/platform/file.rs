@@ -81,7 +81,7 @@ impl File {
         let file = Reader::new(table, span, &keys::FILE, problems);
         let iommu = file
             .table("iommu", &keys::IOMMU)
-            .and_then(|table| table.choice("model", &IommuModel::NAMES));
+            .and_then(|table| table.choice("model", &IommuModel::NAMES, |_| true));
         let root = file.table("root-complex", &keys::ROOT_COMPLEX);
         let root_ports = file.tables("root-port", &keys::ROOT_PORT, ENTRIES);
         Self {
@@ -168,7 +168,7 @@ pub(super) fn acs(
             for word in words {
                 match AcsServices::named(word.get_ref()) {
                     Some(service) if possible.contains(service) => {
-                        services = services.with(service)
+                        services = services.with(service);
                     }
                     Some(_) => {
                         let wrong = format!(

@@ -137,7 +137,7 @@ pub(super) const SWITCH: Section = Section {
     keys: &[
         ID,
         key("upstream", "a port's id", REQUIRED, "The root port or downstream port above."),
-        key("downstream", "list of tables", REQUIRED, "Its downstream ports, one or more."),
+        key("downstream", "a list of tables", REQUIRED, "Its downstream ports, one or more."),
         key(
             "function",
             "0 to 7",

@@ -133,7 +133,7 @@ fn claim_given(
     let mac = nic.mac.as_ref()?;
     let card = addresses(nic, *mac.get_ref()).map_err(|vf| {
         let wrong = format!(
-            "VF {vf} of {id} would get the card's address + {}, which no function can have",
+            "VF {vf} of `{id}` would get the card's address + {}, which no function can have",
             vf + 1
         );
         problems.report(mac.span(), wrong, "give a lower `mac`");
@@ -163,8 +163,10 @@ fn claim(
     problems: &Problems<'_>,
 ) -> Result<(), Taken> {
     if let Some((owner, at)) = owners.get(&mac) {
-        let wrong =
-            format!("{name} gets {mac}, which {owner} (line {}) has already", problems.line(at));
+        let wrong = format!(
+            "`{name}` gets {mac}, which `{owner}` (line {}) has already",
+            problems.line(at)
+        );
         return Err((span, wrong));
     }
     owners.insert(mac, (name, span));

@@ -84,7 +84,9 @@ impl NicEntry {
 
 fn model(table: &Reader<'_, '_, '_>) -> NicModel {
     let names = MODELS.map(|limits| (limits.name, limits.model));
-    let Some(model) = table.choice("model", &names) else { return NicModel::DEFAULT };
+    let Some(model) = table.choice("model", &names, |model| model.limits().available) else {
+        return NicModel::DEFAULT;
+    };
     let limits = model.get_ref().limits();
     if !limits.available {
         let wrong = format!("the model `{}` ({}) is not available yet", limits.name, limits.title);
@@ -95,7 +97,9 @@ fn model(table: &Reader<'_, '_, '_>) -> NicModel {
 }
 
 fn vfs(table: &Reader<'_, '_, '_>, limits: &ModelLimits) -> u16 {
-    let Some(vfs) = table.integer("vfs", 0..=u16::MAX) else { return VFS.min(limits.vfs) };
+    let Some(vfs) = table.integer_telling("vfs", 0..=u16::MAX, limits.vfs) else {
+        return VFS.min(limits.vfs);
+    };
     if *vfs.get_ref() > limits.vfs {
         let wrong = format!(
             "{} virtual functions, and the model `{}` has at most {}",

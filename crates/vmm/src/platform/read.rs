@@ -73,7 +73,7 @@ impl<'a, 't, 's> Reader<'a, 't, 's> {
         if !self.has(key) {
             let takes = self.section.key(key).map_or("a value", |key| key.takes);
             let wrong = format!("{} without `{key}`", self.section.name);
-            self.problems.report(self.span.clone(), wrong, format!("add `{key} =` and {takes}"));
+            self.problems.report(self.span.clone(), wrong, format!("add `{key}`: {takes}"));
         }
     }
 
@@ -101,15 +101,20 @@ impl<'a, 't, 's> Reader<'a, 't, 's> {
         }
     }
 
-    /// A string that is one of `names`.
-    pub(super) fn choice<T: Copy>(&self, key: &str, names: &[(&str, T)]) -> Option<Spanned<T>> {
+    /// A string that is one of `names`, of which reports tell those that are `told`.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        key: &str,
+        names: &[(&str, T)],
+        told: impl Fn(T) -> bool,
+    ) -> Option<Spanned<T>> {
         let text = self.text(key)?;
         if let Some((_, value)) = names.iter().find(|(name, _)| name == text.get_ref()) {
             return Some(Spanned::new(text.span(), *value));
         }
         let wrong = format!("unknown `{key}` {}", quote(text.get_ref()));
-        let right = format!("write {}", one_of(names.iter().map(|(name, _)| *name)));
-        self.problems.report(text.span(), wrong, right);
+        let names = names.iter().filter(|(_, value)| told(*value)).map(|(name, _)| *name);
+        self.problems.report(text.span(), wrong, format!("write {}", one_of(names)));
         None
     }
 
@@ -126,21 +131,32 @@ impl<'a, 't, 's> Reader<'a, 't, 's> {
     where
         T: TryFrom<i64> + Into<i64> + Copy,
     {
+        let most = *range.end();
+        self.integer_telling(key, range, most)
+    }
+
+    /// A whole number in `range`, whose reports tell `most` as the end: the caller refuses what is above.
+    pub(super) fn integer_telling<T>(
+        &self,
+        key: &str,
+        range: RangeInclusive<T>,
+        most: T,
+    ) -> Option<Spanned<T>>
+    where
+        T: TryFrom<i64> + Into<i64> + Copy,
+    {
         let value = self.get(key)?;
         let (low, high): (i64, i64) = ((*range.start()).into(), (*range.end()).into());
+        let told = format!("{low} to {}", most.into());
         let DeValue::Integer(integer) = value.get_ref() else {
-            self.wrong_type(
-                key,
-                value,
-                &format!("a whole number from {low} to {high}, without quotes"),
-            );
+            let wanted = format!("a whole number from {told}, without quotes");
+            self.wrong_type(key, value, &wanted);
             return None;
         };
         let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok();
         let fitting = number.filter(|number| (low..=high).contains(number));
         if fitting.is_none() {
-            let wrong = format!("`{key}` is {}", self.written(value, "out of range"));
-            self.problems.report(value.span(), wrong, format!("give {low} to {high}"));
+            self.out_of_range(key, value, &format!("give {told}"));
         }
         Some(Spanned::new(value.span(), T::try_from(fitting?).ok()?))
     }
@@ -158,20 +174,20 @@ impl<'a, 't, 's> Reader<'a, 't, 's> {
         };
         let fitting = number.filter(|share| (0.0..=1.0).contains(share));
         if fitting.is_none() {
-            let wrong = format!("`{key}` is {}", self.written(value, "out of range"));
-            self.problems.report(value.span(), wrong, "give a share from 0.0 to 1.0");
+            self.out_of_range(key, value, "give a share from 0.0 to 1.0");
         }
         fitting.map(|share| (share * 1e6).round() as u32)
     }
 
-    /// A value as the file has it.
-    fn written(&self, value: &Spanned<DeValue<'_>>, otherwise: &str) -> String {
+    /// Reports a number, as the file has it.
+    fn out_of_range(&self, key: &str, value: &Spanned<DeValue<'_>>, right: &str) {
         let text = match value.get_ref() {
             DeValue::Integer(integer) => integer.as_str(),
             DeValue::Float(float) => float.as_str(),
-            _ => return otherwise.to_owned(),
+            _ => "out of range",
         };
-        quote(text).replace('`', "")
+        let wrong = format!("`{key}` is {}", quote(text).replace('`', ""));
+        self.problems.report(value.span(), wrong, right);
     }
 
     /// A list of strings, or `true` or `false`.
@@ -184,7 +200,7 @@ impl<'a, 't, 's> Reader<'a, 't, 's> {
                 for item in array {
                     match item.get_ref() {
                         DeValue::String(word) => {
-                            words.push(Spanned::new(item.span(), word.to_string()))
+                            words.push(Spanned::new(item.span(), word.to_string()));
                         }
                         other => {
                             let wrong = format!("`{key}` lists {}", kind(other));

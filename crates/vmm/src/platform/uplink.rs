@@ -79,7 +79,8 @@ fn tap(table: &Reader<'_, '_, '_>) -> Option<UplinkKind> {
 
 fn socket(table: &Reader<'_, '_, '_>) -> Option<UplinkKind> {
     let kinds = [("stream", SocketKind::Stream), ("datagram", SocketKind::Datagram)];
-    let kind = table.choice("type", &kinds).map_or(SocketKind::Stream, Spanned::into_inner);
+    let kind =
+        table.choice("type", &kinds, |_| true).map_or(SocketKind::Stream, Spanned::into_inner);
     let listen = table.boolean("listen").unwrap_or(false);
     let path = path(table, "socket", SOCKET_PATH_MAX)?.into_inner();
     Some(UplinkKind::Socket { path, kind, listen })

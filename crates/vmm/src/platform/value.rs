@@ -126,7 +126,10 @@ impl FromStr for MemorySize {
             "GiB" => 30,
             "TiB" => 40,
             _ => {
-                return Err(ValueError::new(format!("{} is not a memory size", quote(text)), right));
+                return Err(ValueError::new(
+                    format!("{} is not a memory size", quote(text)),
+                    right,
+                ));
             }
         };
         let range = || ValueError::new(format!("{} of memory", quote(text)), "give 128MiB to 1TiB");
@@ -134,7 +137,10 @@ impl FromStr for MemorySize {
             Ok(number) => number,
             Err(_) if digits > 0 => return Err(range()),
             Err(_) => {
-                return Err(ValueError::new(format!("{} is not a memory size", quote(text)), right));
+                return Err(ValueError::new(
+                    format!("{} is not a memory size", quote(text)),
+                    right,
+                ));
             }
         };
         let bytes = number.checked_mul(1 << shift).ok_or_else(range)?;

@@ -17,6 +17,8 @@ mod frame;
 mod offload;
 mod queue;
 mod switch;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub use capture::{Capture, Direction};

@@ -121,7 +121,7 @@ impl Bridge {
         let bridge = Self {
             kind: config.kind,
             wired: config.id,
-            slot: config.slot.is_some(),
+            slot: config.slot.is_some() && config.kind.is_downstream(),
             link,
             places,
             requester,
@@ -131,7 +131,7 @@ impl Bridge {
             state: Mutex::new(state),
             routing: RwLock::default(),
         };
-        bridge.update(&mut bridge.lock());
+        bridge.power_on(&mut bridge.lock());
         Ok(bridge)
     }
 
@@ -274,7 +274,7 @@ impl Bridge {
         {
             let mut state = self.lock();
             state.space.reset(reset);
-            self.update(&mut state);
+            self.power_on(&mut state);
         }
         self.follow_gate();
         if let Some(msi) = &self.msi {
@@ -289,6 +289,15 @@ impl Bridge {
             capability::write_power_state(space, register, value, enables);
         } else {
             space.write(register, value, enables);
+        }
+    }
+
+    /// Status bits as they are after a reset: nothing has changed yet.
+    fn power_on(&self, state: &mut State) {
+        self.update(state);
+        if self.slot {
+            let changed = pcie_spec::PRESENCE_CHANGED | pcie_spec::LINK_STATE_CHANGED;
+            state.space.set(self.places.pcie + pcie_spec::SLOT_CONTROL, changed, 0);
         }
     }
 

@@ -43,7 +43,7 @@ impl Subject for Function {
 }
 
 impl Function {
-    fn new(id: FunctionId) -> Box<dyn Subject> {
+    fn boxed(id: FunctionId) -> Box<dyn Subject> {
         let target = if id == FunctionId::Pf { pf() } else { vf(2) };
         let function = Self { card: Card::new(config(7)), id, target };
         function.revive();
@@ -126,7 +126,7 @@ fn physical_function() {
         rw(0x180, 0, 0xffff_ffff),
     ];
     assert_eq!(SRIOV, 0x148);
-    check("physical function", &[&COMMON[..], &own].concat(), || Function::new(FunctionId::Pf));
+    check("physical function", &[&COMMON[..], &own].concat(), || Function::boxed(FunctionId::Pf));
 }
 
 #[test]
@@ -147,5 +147,5 @@ fn virtual_function() {
         ro(0x134, 0x0001_000d),
         rw(0x138, 0x000c, 0x000c_0000),
     ];
-    check("virtual function", &[&COMMON[..], &own].concat(), || Function::new(FunctionId::Vf(2)));
+    check("virtual function", &[&COMMON[..], &own].concat(), || Function::boxed(FunctionId::Vf(2)));
 }

@@ -244,7 +244,12 @@ pub(super) const UPLINK: Section = Section {
     name: "an uplink",
     about: "The value of `uplink`: exactly one of `loopback`, `tap`, `socket` and `pcap`, and what belongs to it. A card without `uplink` has no cable in its network port.",
     keys: &[
-        key("loopback", "`true`", "", "What is sent out comes back in."),
+        key(
+            "loopback",
+            "`true`",
+            "",
+            "A mirror: what is sent to a peer comes back as if from that peer; it answers pings and echoes UDP and TCP.",
+        ),
         key("tap", "an interface's name", "", "A tap interface of the host."),
         key("socket", "a path", "", "A UNIX socket, for joining two machines."),
         key("pcap", "a file", "", "What is sent out is recorded there (pcapng); nothing comes in."),
@@ -259,7 +264,7 @@ pub(super) const UPLINK: Section = Section {
             "listen",
             "`true` or `false`",
             "`false`",
-            "With `socket`: create it and wait for the other side.",
+            "With `socket`: make it there and wait for the other side; otherwise connect to it.",
         ),
         key("faults", "table", "none", "What goes wrong on the way, in both directions."),
     ],
@@ -278,6 +283,7 @@ pub(super) const FAULTS: Section = Section {
             "0.0",
             "Share of frames that arrive late, behind those that follow.",
         ),
+        key("delay-by", "`\"1us\"` to `\"10s\"`", "`\"1ms\"`", "How late they arrive."),
         key("seed", "0 to 2^63 - 1", "0", "The same seed makes the same faults."),
     ],
 };

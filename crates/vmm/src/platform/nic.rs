@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::acs::AcsServices;
 use super::mac::MacAddress;
 use super::model::NicModel;
-use super::value::{DeviceFunction, Id, Speed};
+use super::value::{Delay, DeviceFunction, Id, Speed};
 
 /// A network card: one physical function and the virtual functions it can have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,6 +39,15 @@ pub struct Nic {
     pub uplink: Option<Uplink>,
 }
 
+impl Nic {
+    /// The First VF Offset with which the virtual functions lie from function 0 on the bus `nth` + 1 behind the card's own. With
+    /// `nth` counting, from 0, the cards with virtual functions on one bus, no two functions get one routing id.
+    pub fn vf_offset_behind(&self, nth: u8) -> u16 {
+        let bus = (u16::from(nth) + 1).wrapping_mul(0x100);
+        bus.wrapping_sub(self.position.bits().into())
+    }
+}
+
 /// A virtual function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Vf {
@@ -59,7 +68,7 @@ pub struct Uplink {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UplinkKind {
-    /// What is sent out comes back in.
+    /// A mirror: what is sent to a peer comes back as if from that peer.
     Loopback,
     /// A tap interface of the host.
     Tap {
@@ -105,6 +114,8 @@ pub struct Faults {
     pub corrupt: u32,
     /// Frames that arrive late.
     pub delay: u32,
+    /// How late those are.
+    pub delay_by: Delay,
     /// The same seed makes the same faults.
     pub seed: u64,
 }

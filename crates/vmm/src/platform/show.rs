@@ -151,7 +151,8 @@ fn faults(faults: &Faults) -> String {
     ];
     let share = |&(name, share): &(&str, u32)| format!(", {name} {} %", f64::from(share) / 1e4);
     let told: String = shares.iter().filter(|(_, share)| *share > 0).map(share).collect();
-    format!("{told}, seed {}", faults.seed)
+    let late = if faults.delay > 0 { format!(" by {}", faults.delay_by) } else { String::new() };
+    format!("{told}{late}, seed {}", faults.seed)
 }
 
 impl Line {

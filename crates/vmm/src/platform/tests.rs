@@ -118,10 +118,18 @@ fn each_kind_of_uplink_is_read() {
         assert_eq!(uplink(text), Uplink { kind, faults: None }, "{text}");
     }
     let faults = uplink(
-        "{ loopback = true, faults = { drop = 1, corrupt = 0.5, delay = 1e-6, seed = 0xff } }",
+        "{ loopback = true, faults = { drop = 1, corrupt = 0.5, delay = 1e-6, delay-by = \"20ms\", seed = 0xff } }",
     )
     .faults;
-    let expected = Faults { drop: 1_000_000, duplicate: 0, corrupt: 500_000, delay: 1, seed: 255 };
+    let delay = "20ms".parse().expect("a delay");
+    let expected = Faults {
+        drop: 1_000_000,
+        duplicate: 0,
+        corrupt: 500_000,
+        delay: 1,
+        delay_by: delay,
+        seed: 255,
+    };
     assert_eq!(faults, Some(expected));
 }
 
@@ -279,4 +287,23 @@ fn ranges_and_defaults_are_what_the_reference_says() {
         }
     }
     assert!(tried.0 >= 12 && tried.1 >= 12, "{tried:?}");
+}
+
+#[test]
+fn functions_of_one_device_have_routing_ids_of_their_own_with_their_vfs() {
+    let card = |function: u8| {
+        format!("[[nic]]\nid = \"n{function}\"\nat = \"rp0\"\nfunction = {function}\nvfs = 255\n")
+    };
+    let cards: String = (0..8).map(card).collect();
+    let root = parsed(&format!("[[root-port]]\nid = \"rp0\"\n{cards}")).root_complex;
+    let nics = root.nics();
+    let mut ids = std::collections::BTreeSet::new();
+    for (nth, nic) in (0..).zip(&nics) {
+        let pf = 0x100 + u16::from(nic.position.bits()); // bus 1
+        let first = pf + nic.vf_offset_behind(nth);
+        ids.extend((first..first + 255).chain([pf]));
+    }
+    assert_eq!(ids.len(), 8 * 256);
+    assert_eq!(root.needs().buses, 10);
+    assert!(ids.iter().all(|id| (0x100..0xa00).contains(id)));
 }

@@ -94,6 +94,7 @@ fn read_faults(table: &Reader<'_, '_, '_>) -> Faults {
         duplicate: share("duplicate"),
         corrupt: share("corrupt"),
         delay: share("delay"),
+        delay_by: table.parsed("delay-by").map(Spanned::into_inner).unwrap_or_default(),
         seed: seed.unsigned_abs(),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
@@ -223,6 +224,59 @@ impl fmt::Display for Speed {
             mbit if mbit % 1000 == 0 => write!(f, "{} Gbit/s", mbit / 1000),
             mbit => write!(f, "{mbit} Mbit/s"),
         }
+    }
+}
+
+/// How late a frame arrives: 1 microsecond to 10 seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay(u32);
+
+impl Delay {
+    /// The most, in microseconds.
+    const MAX: u32 = 10_000_000;
+
+    /// As a duration.
+    pub fn duration(self) -> Duration {
+        Duration::from_micros(self.0.into())
+    }
+}
+
+impl Default for Delay {
+    fn default() -> Self {
+        Self(1000)
+    }
+}
+
+impl FromStr for Delay {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || {
+            let right = "write `\"1us\"` to `\"10s\"`, as `\"500us\"` or `\"20ms\"`";
+            ValueError::new(format!("{} is not a delay", quote(text)), right)
+        };
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let factor = match unit {
+            "us" => 1,
+            "ms" => 1000,
+            "s" => 1_000_000,
+            _ => return Err(wrong()),
+        };
+        let micros = number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
+        micros.filter(|micros| (1..=Self::MAX).contains(micros)).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.duration())
+    }
+}
+
+impl Serialize for Delay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -84,3 +84,21 @@ fn cpus() {
     assert!([0, 17, 255].into_iter().all(|count| Cpus::new(count).is_err()));
     assert!((1..=16).all(|count| Cpus::new(count).is_ok_and(|cpus| cpus.get() == count)));
 }
+
+#[test]
+fn delays() {
+    for (text, micros) in [
+        ("1us", Some(1)),
+        ("20ms", Some(20_000)),
+        ("10s", Some(10_000_000)),
+        ("0us", None),
+        ("11s", None),
+        ("99999999999s", None),
+        ("1", None),
+        ("ms", None),
+        ("1 ms", None),
+    ] {
+        let delay = text.parse::<Delay>().ok().map(|delay| delay.duration().as_micros());
+        assert_eq!(delay, micros, "{text}");
+    }
+}

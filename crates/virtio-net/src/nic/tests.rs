@@ -7,21 +7,29 @@ use pando_tlp::{Access, Dma, Epochs, Fault, Iova, MSI_RANGE, Requester, Requeste
 use super::*;
 use crate::spec::{Features, Status, common as reg};
 
+/// Where messages go that aren't interrupts: registers of the card itself, at [`CARD`].
+type Peer = Arc<OnceLock<std::sync::Weak<Card>>>;
+
+/// Where a message finds the PF's structures, and behind them each VF's.
+const CARD: u64 = 0x1_0000_0000;
+
 /// A link to nothing but an interrupt controller that notes down who sent what.
 struct Wire {
     epochs: Arc<Epochs>,
     messages: Arc<Mutex<Vec<(RequesterId, u64, u32)>>>,
     changes: AtomicUsize,
+    peer: Peer,
 }
 
 struct WireDma {
     requester: Arc<Requester>,
+    peer: Peer,
     messages: Arc<Mutex<Vec<(RequesterId, u64, u32)>>>,
 }
 
 impl Link for Wire {
     fn dma(&self, requester: Arc<Requester>) -> Arc<dyn Dma> {
-        Arc::new(WireDma { requester, messages: self.messages.clone() })
+        Arc::new(WireDma { requester, messages: self.messages.clone(), peer: self.peer.clone() })
     }
 
     fn epochs(&self) -> &Arc<Epochs> {
@@ -47,6 +55,18 @@ impl Dma for WireDma {
     }
 
     fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
+        if let Some(offset) = address.0.checked_sub(CARD) {
+            let function = match (offset / 0x2000) as u16 {
+                0 => FunctionId::Pf,
+                vf => FunctionId::Vf(vf - 1),
+            };
+            if let Some(card) = self.peer.get().and_then(std::sync::Weak::upgrade) {
+                let model: &dyn Model = &*card;
+                model.write(function, REGISTERS, offset % 0x2000, data);
+                model.read(function, REGISTERS, offset % 0x2000, &mut [0; 4]);
+            }
+            return Ok(());
+        }
         let data = u32::from_le_bytes(data.try_into().map_err(|_| Fault::UnsupportedRequest)?);
         if !self.requester.is_open() || !MSI_RANGE.contains(&address.0) {
             return Err(Fault::UnsupportedRequest);
@@ -70,9 +90,11 @@ impl Slot {
             epochs: epochs.clone(),
             messages: Arc::default(),
             changes: AtomicUsize::new(0),
+            peer: Peer::default(),
         });
         let engine = Arc::new(Engine::new(1, epochs).unwrap());
         let nic = VirtioNic::new(config, wire.clone(), &engine, &Switch::new("test")).unwrap();
+        wire.peer.set(Arc::downgrade(&nic.card)).unwrap();
         let slot = Self { nic, wire };
         slot.write(PF, 0, 0); // captures the bus number
         slot
@@ -254,6 +276,31 @@ fn a_failing_queue_sends_the_configuration_interrupt_as_its_function() {
     assert_eq!(*slot.wire.messages.lock().unwrap(), [(PF, 0xfee0_0000, 0x41)]);
 }
 
+/// Workers whose messages reset each other's functions would wait for each other for ever.
+#[test]
+fn messages_aimed_at_registers_of_the_card_ring_doorbells_at_most() {
+    let slot = Slot::new(&config());
+    let msix = slot.capabilities(PF, 0x11)[0];
+    slot.write(PF, 4, 6);
+    slot.write(PF, msix, 1 << 31);
+    let table = pando_pci::Region::Bar(4);
+    for offset in [reg::DEVICE_STATUS as u64, 0x1004, reg::QUEUE_RESET as u64, 0x100] {
+        let address = CARD + offset;
+        for (at, value) in [(0, address as u32), (4, (address >> 32) as u32), (8, 0), (12, 0)] {
+            slot.nic.endpoint.write(table, at, &value.to_le_bytes());
+        }
+        drive(&slot, FunctionId::Pf);
+        crate::testing::eventually("needs reset", || {
+            status(&slot, FunctionId::Pf) & Status::NEEDS_RESET.bits() != 0
+        });
+        std::thread::sleep(std::time::Duration::from_millis(1));
+        assert_eq!(status(&slot, FunctionId::Pf), 0x4f, "a message resets nothing");
+        let model: &dyn Model = &*slot.nic.card;
+        model.write(FunctionId::Pf, REGISTERS, reg::DEVICE_STATUS as u64, &[0]);
+        assert_eq!(status(&slot, FunctionId::Pf), 0);
+    }
+}
+
 #[test]
 fn functions_are_reset_each_on_its_own() {
     let slot = Slot::new(&config());
@@ -280,8 +327,12 @@ fn the_largest_card_can_be_built_and_the_impossible_one_says_why() {
     drive(&slot, FunctionId::Vf(254));
     assert_eq!(slot.nic.report().vfs[0].name, "nic0.vf254");
     let epochs = Epochs::new();
-    let wire =
-        Wire { epochs: epochs.clone(), messages: Arc::default(), changes: AtomicUsize::new(0) };
+    let wire = Wire {
+        epochs: epochs.clone(),
+        messages: Arc::default(),
+        changes: AtomicUsize::new(0),
+        peer: Peer::default(),
+    };
     let engine = Arc::new(Engine::new(1, epochs).unwrap());
     let config = NicConfig { vfs: 256, ..largest };
     let error = VirtioNic::new(&config, Arc::new(wire), &engine, &Switch::new("test")).err();

@@ -11,8 +11,8 @@ fn every_byte_of_the_configuration_reads_on_its_own() {
         for offset in 0..32 {
             let mut data = [0xee; 8];
             settings.read(&config, offset, &mut data[..width]);
-            for at in 0..width {
-                assert_eq!(data[at], expected.get(offset + at).copied().unwrap_or(0));
+            for (at, byte) in data[..width].iter().enumerate() {
+                assert_eq!(*byte, expected.get(offset + at).copied().unwrap_or(0));
             }
         }
     }

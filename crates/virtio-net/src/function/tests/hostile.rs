@@ -35,7 +35,7 @@ fn publish(driver: &mut Driver, table: &[Vec<u8>]) {
 
 const BREAKS: [(&str, Break); 10] = [
     ("loop", |driver| {
-        publish(driver, &[descriptor(0x1000, 64, 1, 1), descriptor(0x1000, 64, 1, 0)])
+        publish(driver, &[descriptor(0x1000, 64, 1, 1), descriptor(0x1000, 64, 1, 0)]);
     }),
     ("loop onto itself", |driver| publish(driver, &[descriptor(0x1000, 64, 1, 0)])),
     ("next outside the table", |driver| publish(driver, &[descriptor(0x1000, 64, 1, 999)])),
@@ -182,6 +182,36 @@ fn accesses() -> impl Strategy<Value = Vec<(bool, u64, u32, u64)>> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn no_content_of_rings_breaks_anything(
+        seed in prop::collection::vec(any::<u8>(), 256),
+        addresses in prop::collection::vec(0..0x6000_u64, 16),
+        flags in prop::collection::vec(0..8_u16, 16),
+    ) {
+        let guest = Guest::new();
+        let mut a = guest.driven(vf(0), LINUX);
+        let mut b = guest.driven(vf(1), LINUX);
+        for queue in [0, 1, 8] {
+            let memory = a.memory.clone();
+            let ring = &mut a.rings[queue];
+            memory.write(0x1000, &seed.repeat(80));
+            for (slot, (address, flags)) in (0..).zip(addresses.iter().zip(&flags)) {
+                let byte = seed[slot as usize];
+                let len = u32::from(byte) << (byte % 8);
+                let next = u16::from(byte % 20);
+                memory.write(ring.desc + 16 * slot, &descriptor(*address, len, *flags, next));
+                ring.publish(&memory, u16::from(seed[slot as usize + 32] % 20));
+            }
+            a.kick(queue as u16);
+        }
+        b.send(1, Header::default(), &frame(mac(0), mac(1), 500), 1);
+        b.wait_used(1);
+        prop_assert_eq!(b.status(), 0xf);
+        a.reset();
+        a.probe(LINUX);
+        works(&mut a, &mut b, 3);
+    }
 
     #[test]
     fn no_register_program_breaks_anything(programs in prop::collection::vec(accesses(), 1..3)) {

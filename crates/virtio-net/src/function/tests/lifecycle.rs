@@ -134,3 +134,35 @@ fn a_reset_function_gets_nothing_and_has_its_own_address_again() {
     a.send(1, Header::default(), &frame(mac(1), mac(0), 101), 1);
     assert_eq!(b.receive(0).1.len(), 101);
 }
+
+/// Several vCPUs at one function: resets, set-ups, doorbells and reads of all kinds at once.
+#[test]
+fn vcpus_may_do_anything_at_once() {
+    let guest = Guest::new();
+    let a = guest.driven(vf(0), LINUX);
+    let hands: Vec<_> = (0..3).map(|_| other_hand(&a)).collect();
+    std::thread::scope(|scope| {
+        for (number, hand) in (0..).zip(hands) {
+            scope.spawn(move || {
+                for round in 0..300_u64 {
+                    match (round + number) % 5 {
+                        0 => hand.write(reg::DEVICE_STATUS, 1, 0),
+                        1 => hand.write(reg::DEVICE_STATUS, 1, 0xf),
+                        2 => hand.write(reg::QUEUE_SELECT, 2, round % 9),
+                        3 => hand.write(reg::QUEUE_ENABLE, 2, round % 2),
+                        _ => hand.function.announce(),
+                    }
+                    hand.write(reg::DRIVER_FEATURE_SELECT, 4, 1);
+                    hand.write(reg::DRIVER_FEATURE, 4, 1);
+                    (0..9).for_each(|queue| hand.kick(queue));
+                    (0..64).for_each(|offset| assert!(hand.read(offset, 4) <= 0xffff_ffff));
+                    hand.function.resume();
+                    hand.function.doorbells(&mut Vec::new());
+                    hand.function.report();
+                }
+            });
+        }
+    });
+    a.function.reset();
+    assert_eq!(a.status(), 0);
+}

@@ -7,64 +7,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use pando_tlp::{Link, Requester, RequesterId};
 
-use crate::capability::extended::{self, Acs};
-use crate::capability::pcie::{self, LinkWidth, Port, PortKind};
+use crate::capability::pcie::{LinkWidth, PortKind};
 use crate::config_space::{ConfigSpace, Reset};
 use crate::error::ConfigError;
-use crate::header::{self, Identity};
-use crate::layout::{Layout, LayoutBuilder};
 use crate::msi::Msi;
 use crate::spec::acs::AcsServices;
-use crate::spec::header::*;
 use crate::spec::{pcie as pcie_spec, pm};
 use crate::{ByteEnables, Effects, capability};
 
+mod config;
 mod routing;
 
+pub use config::BridgeConfig;
+use config::{Places, layout};
 pub use routing::{Routing, Window};
-
-/// What a port is built from.
-#[derive(Clone)]
-pub struct BridgeConfig {
-    /// Which port it is.
-    pub kind: PortKind,
-    /// Vendor, device and revision; class and subsystem ids are ignored.
-    pub identity: Identity,
-    /// Its id at power-on: the bus is 0 until captured; a root port's is wired.
-    pub id: RequesterId,
-    /// Whether its device has several functions (Header Type bit 7).
-    pub multi_function: bool,
-    /// Port Number in Link Capabilities.
-    pub port_number: u8,
-    /// Physical Slot Number, if a slot is below.
-    pub slot: Option<u16>,
-    /// Access control, if it has any. Switch upstream ports have none.
-    pub acs: Option<Acs>,
-    /// Its link: the one below it, or above an upstream port.
-    pub link: LinkWidth,
-    /// Where its own interrupts enter the tree; without it none is sent.
-    pub upper: Option<Arc<dyn Link>>,
-    /// Whether something is below at power-on.
-    pub occupied: bool,
-}
-
-impl BridgeConfig {
-    /// A port of this kind with these ids at this place; all the rest as plain as can be.
-    pub fn new(kind: PortKind, identity: Identity, id: RequesterId) -> Self {
-        Self {
-            kind,
-            identity,
-            id,
-            multi_function: false,
-            port_number: 0,
-            slot: None,
-            acs: None,
-            link: LinkWidth::default(),
-            upper: None,
-            occupied: false,
-        }
-    }
-}
 
 /// A port's registers. Every method may be called from any thread.
 pub struct Bridge {
@@ -82,16 +38,6 @@ pub struct Bridge {
     routing: RwLock<Routing>,
 }
 
-/// Offsets of the capabilities.
-#[derive(Clone, Copy, Debug)]
-struct Places {
-    pm: u16,
-    msi: u16,
-    pcie: u16,
-    acs: Option<Acs>,
-    acs_offset: u16,
-}
-
 #[derive(Debug)]
 struct State {
     space: ConfigSpace,
@@ -102,17 +48,13 @@ struct State {
 impl Bridge {
     /// A port in its power-on state.
     pub fn new(config: BridgeConfig) -> Result<Self, ConfigError> {
-        let link = config.link;
-        if !link.is_valid() {
-            return Err(ConfigError::Link { speed: link.speed, lanes: link.lanes });
-        }
         let (layout, places) = layout(&config)?;
         let requester = Arc::new(Requester::default());
         requester.set_id(config.id);
         let msi = config
             .upper
             .as_ref()
-            .map(|upper| Msi::new(places.msi, upper.dma(requester.clone()), requester.clone()));
+            .map(|upper| Msi::new(places.msi, upper.as_ref(), requester.clone()));
         let state = State {
             space: ConfigSpace::new(layout),
             occupied: config.occupied,
@@ -122,7 +64,7 @@ impl Bridge {
             kind: config.kind,
             wired: config.id,
             slot: config.slot.is_some() && config.kind.is_downstream(),
-            link,
+            link: config.link,
             places,
             requester,
             msi,
@@ -359,27 +301,6 @@ impl Bridge {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn layout(config: &BridgeConfig) -> Result<(Arc<Layout>, Places), ConfigError> {
-    let identity = Identity { class: CLASS_BRIDGE, ..config.identity };
-    let port = Port {
-        kind: config.kind,
-        link: config.link,
-        number: config.port_number,
-        slot: config.slot.filter(|_| config.kind.is_downstream()),
-    };
-    let root = config.kind == PortKind::RootPort;
-    let mut list = LayoutBuilder::new(header::type1(&identity, config.multi_function));
-    let pm = list.capability(None, capability::power_management_of_port())?;
-    let msi = list.capability(None, capability::msi())?;
-    let pcie = list.capability(None, pcie::port(&port))?;
-    list.extended(None, extended::aer(config.acs.is_some(), root))?;
-    let acs_offset = match &config.acs {
-        Some(acs) => list.extended(None, extended::acs(acs))?,
-        None => END,
-    };
-    Ok((list.build(), Places { pm, msi, pcie, acs: config.acs, acs_offset }))
 }
 
 #[cfg(test)]

@@ -155,7 +155,8 @@ impl Function {
         let vectors = card.shape(id).and_then(|shape| shape.msix).map_or(0, |msix| msix.vectors);
         let requester = Arc::new(Requester::default());
         let dma = link.dma(requester.clone());
-        let msix = Arc::new(Msix::new(dma.clone(), requester.clone(), vectors));
+        let msix = Msix::new(dma.clone(), requester.clone(), vectors).in_epochs(link.epochs());
+        let msix = Arc::new(msix);
         let presence = Presence::default();
         (Self { id, requester, msix: msix.clone(), presence }, FunctionPort { dma, msix })
     }

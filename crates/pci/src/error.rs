@@ -29,6 +29,9 @@ pub enum ConfigError {
     /// The MSI-X table or PBA can't be like this.
     #[error("MSI-X: {0}")]
     Msix(&'static str),
+    /// Access control can't be like this.
+    #[error("ACS: {0}")]
+    Acs(&'static str),
     /// The SR-IOV capability can't be like this.
     #[error("SR-IOV: {0}")]
     Sriov(&'static str),

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pando_tlp::{Dma, MsiMessage, Requester};
+use pando_tlp::{Link, MsiMessage, Requester};
 
 use crate::config_space::ConfigSpace;
 use crate::spec::msi::*;
@@ -16,9 +16,10 @@ pub(crate) struct Msi {
 }
 
 impl Msi {
-    /// For the capability at offset `capability`.
-    pub(crate) fn new(capability: u16, dma: Arc<dyn Dma>, requester: Arc<Requester>) -> Self {
-        Self { capability, vectors: Vectors::new(dma, requester, 1, false) }
+    /// For the capability at offset `capability`, sending into `upper`.
+    pub(crate) fn new(capability: u16, upper: &dyn Link, requester: Arc<Requester>) -> Self {
+        let vectors = Vectors::new(upper.dma(requester.clone()), requester, 1, false);
+        Self { capability, vectors: vectors.in_epochs(upper.epochs()) }
     }
 
     /// The registers' say, read from a configuration space after a write.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use pando_tlp::{Dma, Requester};
+use pando_tlp::{Dma, Epochs, Requester};
 
 use crate::spec::msi::{MSIX_ENTRY, MSIX_MASK};
 use crate::vectors::Vectors;
@@ -16,6 +16,10 @@ impl Msix {
     /// `vectors` vectors after reset, disabled; messages leave through `dma` while `requester`'s gate is open.
     pub fn new(dma: Arc<dyn Dma>, requester: Arc<Requester>, vectors: u16) -> Self {
         Self(Vectors::new(dma, requester, vectors, true))
+    }
+
+    pub(crate) fn in_epochs(self, epochs: &Arc<Epochs>) -> Self {
+        Self(self.0.in_epochs(epochs))
     }
 
     /// An event for `vector`: one message, or its pending bit while it is masked or the function may not send. Ignored while

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pando_tlp::{Dma, Fault, MsiMessage, Requester};
+use pando_tlp::{Dma, Epochs, Fault, MsiMessage, Participant, Requester};
 
 thread_local! {
     /// Messages this thread is sending: such a thread never waits for other senders, so nobody waits in a circle.
@@ -18,6 +18,7 @@ thread_local! {
 pub(crate) struct Vectors {
     dma: Arc<dyn Dma>,
     requester: Arc<Requester>,
+    epochs: Option<Arc<Epochs>>,
     state: Mutex<State>,
 }
 
@@ -75,12 +76,19 @@ impl Vectors {
         let vector = Vector { message: MsiMessage::default(), masked, pending: false, senders: 0 };
         let vectors = vec![vector; usize::from(count)].into_boxed_slice();
         let state = Mutex::new(State { enabled: false, function_mask: false, vectors });
-        Self { dma, requester, state }
+        Self { dma, requester, epochs: None, state }
+    }
+
+    /// Lets what is sent from a register write hold a guard of its own, as workers do.
+    pub(crate) fn in_epochs(self, epochs: &Arc<Epochs>) -> Self {
+        Self { epochs: Some(epochs.clone()), ..self }
     }
 
     /// An event for `vector`: sent, or pending while masked or gated, or lost while disabled. An unknown vector is ignored.
     pub(crate) fn signal(&self, vector: u16) {
-        self.claim_and_send(vector, true);
+        if let Some(message) = self.claim(vector, true) {
+            self.send(vector, message);
+        }
     }
 
     /// The vector of this number.
@@ -156,19 +164,18 @@ impl Vectors {
     }
 
     fn deliver(&self, vector: u16) {
-        self.claim_and_send(vector, false);
-    }
-
-    fn claim_and_send(&self, vector: u16, due: bool) {
-        let message = {
-            let mut state = self.lock();
-            // Looked at under the lock: whoever closes the gate and then waits finds every sender that saw it open.
-            let open = self.requester.is_open();
-            state.claim(vector, due, open)
-        };
-        if let Some(message) = message {
+        if let Some(message) = self.claim(vector, false) {
+            let mut participant = self.epochs.as_ref().map(Epochs::join);
+            let _guard = participant.as_mut().map(Participant::enter);
             self.send(vector, message);
         }
+    }
+
+    fn claim(&self, vector: u16, due: bool) -> Option<MsiMessage> {
+        let mut state = self.lock();
+        // Looked at under the lock: whoever closes the gate and then waits finds every sender that saw it open.
+        let open = self.requester.is_open();
+        state.claim(vector, due, open)
     }
 
     fn send(&self, vector: u16, message: MsiMessage) {

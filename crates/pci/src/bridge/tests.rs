@@ -3,6 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::{Wire, WireLink};
+use crate::{Acs, Identity};
 
 fn config(kind: PortKind) -> BridgeConfig {
     let identity = Identity { vendor: 0x1b36, device: 0x000c, ..Identity::default() };

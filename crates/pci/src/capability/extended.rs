@@ -2,6 +2,7 @@
 //!
 //! Not implemented: ECRC, multiple header recording, TLP prefix logs.
 
+use crate::error::ConfigError;
 use crate::layout::{ExtendedCapability, Register};
 use crate::spec::acs::AcsServices;
 use crate::spec::{aer, ids};
@@ -16,6 +17,15 @@ pub struct Acs {
 }
 
 impl Acs {
+    /// Whether the Egress Control Vector and the service that uses it go together.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let egress = self.services.contains(AcsServices::EGRESS_CONTROL);
+        if egress != (self.egress_ports != 0) {
+            return Err(ConfigError::Acs("egress control and its number of ports go together"));
+        }
+        Ok(())
+    }
+
     /// Source validation, both redirects, upstream forwarding, translation blocking and direct translated P2P.
     pub fn all_but_egress_control() -> Self {
         Self { services: AcsServices::all() - AcsServices::EGRESS_CONTROL, egress_ports: 0 }

@@ -149,7 +149,7 @@ fn slot_registers(slot: Option<u16>, registers: &mut [Register]) {
         registers[6] = Register::ro(PRESENCE);
         return;
     };
-    registers[5] = Register::ro(u32::from(number) << SLOT_NUMBER_SHIFT);
+    registers[5] = Register::ro(u32::from(number & 0x1fff) << SLOT_NUMBER_SHIFT);
     registers[6] =
         Register::rw(0, LINK_STATE_CHANGED_ENABLE).with_rw1c(PRESENCE_CHANGED | LINK_STATE_CHANGED);
 }

@@ -39,6 +39,7 @@ impl Shape {
         if !config.integrated && !link.is_valid() {
             return Err(ConfigError::Link { speed: link.speed, lanes: link.lanes });
         }
+        config.acs.map_or(Ok(()), |acs| acs.check())?;
         let resources = &config.resources;
         let bars = Bars::new(&resources.bars, SMALLEST_BAR)?;
         let header = header::type0(&config.identity, config.multi_function, bars.registers());

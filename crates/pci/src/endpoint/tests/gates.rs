@@ -117,6 +117,36 @@ fn no_request_after_the_write_that_stops_it() {
     card.wire.take();
 }
 
+/// Two vCPUs switch bus mastering, power and reset of one VF: in the end the gate is what the registers say.
+#[test]
+fn a_gate_follows_the_last_of_racing_writes() {
+    let card = Card::new(config(7));
+    card.enable_vfs(1);
+    for _ in 0..200 {
+        std::thread::scope(|scope| {
+            for writes in
+                [[(0x04, 4), (0x44, 3), (0x04, 4)], [(0x04, 0), (0x44, 0), (0x50, 0x8000)]]
+            {
+                let card = &card;
+                scope.spawn(move || {
+                    for (register, value) in writes {
+                        card.write16(vf(0), register, value);
+                    }
+                });
+            }
+        });
+        let bus_master = card.read(vf(0), 0x04) & 4 != 0;
+        let powered = card.read(vf(0), 0x44) & 3 == 0;
+        assert_eq!(card.is_open(1), bus_master && powered);
+        let told = card.model.take().into_iter().rev().find_map(|call| match call {
+            Call::BusMaster(_, open) => Some(open),
+            Call::Reset(_) => Some(false),
+            _ => None,
+        });
+        assert!(told.is_none_or(|open| open == (bus_master && powered)));
+    }
+}
+
 /// Register accesses from one vCPU while another removes the VF: the model never sees one of a VF that isn't there.
 #[test]
 fn no_access_reaches_a_removed_vf() {

@@ -1,18 +1,16 @@
 //! Who watches a port.
 
 use crate::FrameRef;
-
-/// Which way a frame went, as the port's function sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// The function sent it.
-    Sent,
-    /// The function got it.
-    Received,
-}
+use crate::pcap::{CapturePort, Direction};
 
 /// Is shown every frame of a port. Called on workers, from several at a time.
 pub trait Capture: Send + Sync {
-    /// A frame passed; it may be unfinished, and a long one is shown uncut.
+    /// A frame passed, out of the port's owner or into it; it may be unfinished, and a long one is shown uncut.
     fn frame(&self, direction: Direction, frame: FrameRef<'_, '_>);
+}
+
+impl Capture for CapturePort {
+    fn frame(&self, direction: Direction, frame: FrameRef<'_, '_>) {
+        Self::frame(self, direction, frame);
+    }
 }

@@ -21,7 +21,7 @@ mod switch;
 mod testing;
 mod worker;
 
-pub use capture::{Capture, Direction};
+pub use capture::Capture;
 pub use counter::Counter;
 pub use doorbell::Doorbell;
 pub use finish::{Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Taker, Unfinishable};

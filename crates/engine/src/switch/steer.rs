@@ -69,3 +69,6 @@ fn mix(flow: u64) -> u32 {
     let flow = (flow ^ flow >> 31).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     ((flow ^ flow >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32) as u32
 }
+
+#[cfg(test)]
+mod tests;

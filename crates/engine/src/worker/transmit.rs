@@ -13,8 +13,9 @@ use super::progress::Progress;
 use super::scratch::Scratch;
 use super::task::Pass;
 use crate::frame::FRAMES;
+use crate::pcap::Direction;
 use crate::switch::{Cell, Core, Rest, Tables, Verdict, flow_hash, queue};
-use crate::{Batch, Direction, DropReason, Port, QueueCounters, QueueError, Transmit};
+use crate::{Batch, DropReason, Port, QueueCounters, QueueError, Transmit};
 
 /// Receivers that a paused queue asks to wake it; for more it just tries again in time.
 const RECEIVERS: usize = 8;
@@ -145,7 +146,7 @@ impl Forward<'_, '_> {
             }
             let again = self.progress.is_offered(index);
             if let (Some(capture), false) = (&sender.capture, again) {
-                capture.frame(Direction::Sent, frame);
+                capture.frame(Direction::Outbound, frame);
             }
             let sent = match sender.policy.transmit(&sender.filter, &frame) {
                 Verdict::Drop(why) => Err(why),
@@ -203,7 +204,7 @@ impl Forward<'_, '_> {
         let (taken, rest) = list.split_at(offered.taken.min(list.len()));
         if let Some(capture) = &self.tables.port(port).capture {
             for index in taken {
-                capture.frame(Direction::Received, self.batch.frame(usize::from(*index)));
+                capture.frame(Direction::Inbound, self.batch.frame(usize::from(*index)));
             }
         }
         let Some(next) = rest.first().map(|index| usize::from(*index)) else { return };

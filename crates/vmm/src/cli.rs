@@ -1,15 +1,14 @@
 //! The command line: `pando run` and `pando check`.
 
+mod check;
 mod run;
-mod size;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pando_vmm::machine::OnReset;
-
-use self::size::Size;
+use pando_vmm::platform::{Cpus, MemorySize};
 
 /// A minimal hypervisor with a PCI Express tree, an IOMMU and SR-IOV network cards, all in software.
 #[derive(Debug, Parser)]
@@ -56,11 +55,11 @@ struct Run {
     #[arg(long, value_name = "STR", allow_hyphen_values = true)]
     cmdline: Option<String>,
     /// Number of CPUs, 1 to 16 [default: the platform file's, else 1]
-    #[arg(long, value_name = "N")]
-    cpus: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = cpus)]
+    cpus: Option<Cpus>,
     /// Guest memory, such as 512MiB or 4GiB [default: the platform file's, else 512MiB]
     #[arg(long, value_name = "SIZE")]
-    memory: Option<Size>,
+    memory: Option<MemorySize>,
     /// Where the guest's first serial port goes: stdio, none, or a file
     #[arg(long, value_name = "stdio|FILE|none", default_value = "stdio")]
     serial: PathBuf,
@@ -80,13 +79,14 @@ impl Cli {
     pub(crate) fn execute(self) -> Result<()> {
         match self.command {
             Command::Run(run) => run::run(&run),
-            Command::Check { file } => check(&file),
+            Command::Check { file } => check::check(&file),
         }
     }
 }
 
-fn check(_file: &std::path::Path) -> Result<()> {
-    anyhow::bail!("not there yet")
+fn cpus(text: &str) -> Result<Cpus, String> {
+    let count = text.parse::<u8>().map_err(|_| "a machine has 1 to 16".to_owned())?;
+    Cpus::new(count).map_err(|error| error.to_string())
 }
 
 /// 2 for what clap refuses, 3 for a reset that ends, 128 + n for signal n, 1 for the rest.

@@ -1,12 +1,13 @@
 //! A machine on KVM: guest RAM, vCPUs, interrupt controllers, console, and the wiring of a PCI tree to them.
 //!
-//! No register of a PCI device and no policy lives here. [`machine::Machine`] is the whole; [`machine::tree`] is where the tree comes in.
+//! No register of a PCI device and no policy lives here. [`machine::Machine`] is the whole; [`machine::tree`] builds what hangs in it.
 
 pub mod bus;
 pub mod com1;
 pub mod console;
 pub mod control;
 pub mod crew;
+pub mod doorbells;
 pub mod irq;
 pub mod kvm;
 pub mod load;

@@ -3,6 +3,8 @@
 //! [`tree`] makes the PCI tree with all that hangs in it; everything else here is the same for every machine.
 //! Order: KVM, memory, interrupts, tree, ports, vCPUs.
 
+mod cards;
+mod host;
 pub mod tree;
 
 use std::sync::Arc;
@@ -10,35 +12,33 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps};
-use pando_firmware::{Platform, layout};
+use pando_firmware::{Range, layout};
 use pando_tlp::{Epochs, Mmio};
 
-use self::tree::{Parts, Tree};
+use self::host::Host;
+use self::tree::{FabricWindow, Parts, Tree};
 use crate::bus::Bus;
 use crate::com1::Com1;
 use crate::console::input::Input;
 use crate::console::output::Output;
 use crate::control::{Control, Request};
 use crate::crew::Crew;
+use crate::doorbells::{DoorbellWake, Rearm};
 use crate::irq::ioapic::IoApic;
 use crate::irq::msi::KvmInterrupts;
 use crate::load::Payload;
+use crate::platform::Platform;
 use crate::ports::Ports;
 use crate::ram::Ram;
 use crate::signals::Signals;
-use crate::vcpu::{Exits, Vcpu, cpuid};
-use crate::{kvm, user_error::UserError};
+use crate::vcpu::Exits;
 
 /// What a machine is made from.
 pub struct Config {
-    /// Number of CPUs, 1 to 16.
-    pub cpus: u8,
-    /// Guest memory in bytes.
-    pub memory: u64,
-    /// Number of PCI buses, 1 to 256.
-    pub buses: u16,
-    /// Whether there is an IOMMU.
-    pub iommu: bool,
+    /// CPUs, memory, IOMMU and the PCI tree.
+    pub platform: Platform,
+    /// Threads that move packets; `None` leaves it to the host's size.
+    pub workers: Option<usize>,
     /// What it boots.
     pub payload: Payload,
     /// The console's output side.
@@ -92,7 +92,7 @@ pub struct Machine {
     ram: Ram,
     com1: Arc<Com1>,
     control: Arc<Control>,
-    platform: Platform,
+    layout: pando_firmware::Platform,
     payload: Payload,
     output: Output,
     on_reset: OnReset,
@@ -100,83 +100,55 @@ pub struct Machine {
 
 /// How long an end waits for a slow reader of the console.
 const LAST_OUTPUT: Duration = Duration::from_secs(1);
-const CPUS_MAX: u8 = 16;
 
 impl Machine {
-    /// Wires a machine. `build_tree` makes what is behind the host bridge.
-    pub fn new(
-        config: Config,
-        build_tree: impl FnOnce(&Parts<'_>) -> Result<Tree>,
-    ) -> Result<Self> {
-        if !(1..=CPUS_MAX).contains(&config.cpus) {
-            return Err(UserError::Cpus(config.cpus.into()).into());
-        }
+    /// Wires a machine.
+    pub fn new(config: Config) -> Result<Self> {
         let control = Arc::new(Control::new()?);
         let signals = Signals::new(control.clone())?;
-        let kvm = kvm::open()?;
-        let supported = kvm
-            .get_supported_cpuid(kvm_bindings::KVM_MAX_CPUID_ENTRIES)
-            .context("asking KVM for CPUID")?;
-        let bits = cpuid::physical_address_bits(&supported);
-        let platform =
-            layout::platform(config.cpus, config.memory, bits, config.buses, config.iommu)
-                .map_err(UserError::from)?;
-        let vm = Arc::new(kvm::create_vm(&kvm)?);
-        let ram = Ram::new(&platform.ram)?;
-        ram.add_to(&vm)?;
+        let host = Host::open(&config.platform)?;
         let epochs = Epochs::new();
-        let interrupts = Arc::new(KvmInterrupts::new(vm.clone()));
-        let parts = Parts {
-            platform: &platform,
-            ram: ram.guest(),
+        let interrupts = Arc::new(KvmInterrupts::new(host.vm.clone()));
+        let wake = DoorbellWake::new()?;
+        let tree = tree::build_tree(&Parts {
+            platform: &config.platform,
+            layout: &host.layout,
+            ram: host.ram.guest(),
             msi: interrupts.clone(),
             epochs: &epochs,
-            vm: &vm,
-        };
-        let mut tree = build_tree(&parts)?;
-        let ioapic = IoApic::new(platform.ioapic.id, tree.ioapic.clone(), interrupts, &epochs);
-        let ioapic = Arc::new(ioapic);
+            vm: &host.vm,
+            wake: wake.clone(),
+            workers: config.workers,
+        })?;
+        let id = host.layout.ioapic.id;
+        let ioapic = Arc::new(IoApic::new(id, tree.ioapic.clone(), interrupts, &epochs));
         let com1 = Arc::new(Com1::new(ioapic.clone(), config.output.clone())?);
-        let mut windows = std::mem::take(&mut tree.windows);
-        windows.push((layout::IOAPIC, ioapic.clone() as Arc<dyn Mmio>));
         let exits = Exits {
-            bus: Bus::new(windows),
+            bus: bus(&host.layout, &tree, ioapic.clone()),
             ports: Ports::new(com1.clone(), control.clone()),
             ioapic,
             control: control.clone(),
         };
-        let msrs = kvm.get_msr_index_list().context("asking KVM for its MSRs")?;
-        let vcpus = (0..config.cpus)
-            .map(|id| Vcpu::new(&vm, id, config.cpus, &supported, msrs.as_slice()))
-            .collect::<Result<Vec<_>>>()?;
-        let crew = Crew::new(vcpus, exits)?;
+        let crew = Crew::new(host.vcpus()?, exits)?;
         let mut events: Loop = EventManager::new().context("creating the event loop")?;
         events.add_subscriber(Box::new(Wake(control.clone())));
         events.add_subscriber(Box::new(signals));
+        events.add_subscriber(Box::new(Rearm { wake, fabric: tree.fabric.clone() }));
         if config.input != InputKind::None {
             let terminal = config.input == InputKind::Terminal;
             let (com1, control) = (com1.clone(), control.clone());
             let input = Input::new(com1, control, config.output.clone(), terminal)?;
             events.add_subscriber(Box::new(input));
         }
-        Ok(Self {
-            crew,
-            events,
-            tree,
-            ram,
-            com1,
-            control,
-            platform,
-            payload: config.payload,
-            output: config.output,
-            on_reset: config.on_reset,
-        })
+        let Host { ram, layout, .. } = host;
+        let Config { payload, output, on_reset, .. } = config;
+        Ok(Self { crew, events, tree, ram, com1, control, layout, payload, output, on_reset })
     }
 
     /// Switches the machine on and returns when it has ended.
     pub fn run(mut self) -> Result<Ended> {
         let ended = loop {
-            let entry = self.payload.load(self.ram.guest().memory(), &self.platform)?;
+            let entry = self.payload.load(self.ram.guest().memory(), &self.layout)?;
             self.crew.start(entry);
             let request = self.wait_for_request();
             self.crew.stop();
@@ -219,12 +191,27 @@ impl Machine {
 
     /// Every device and all memory as at power-on; no CPU runs. Devices come first: they may still write memory.
     fn power_on_state(&self) -> Result<()> {
+        self.tree.fabric.reset();
         self.tree.reset.iter().for_each(|reset| reset());
         let exits = self.crew.exits();
         exits.ioapic.reset();
         self.com1.reset();
         self.ram.clear()
     }
+}
+
+/// Who answers where.
+fn bus(layout: &pando_firmware::Platform, tree: &Tree, ioapic: Arc<IoApic>) -> Bus {
+    let mut ranges = vec![layout.ecam.range()];
+    ranges.extend(layout.windows.iter().map(|window| window.range));
+    ranges.extend(layout.dmar.map(|_| layout::DMAR));
+    let window = |range: Range| {
+        let window = FabricWindow { fabric: tree.fabric.clone(), base: range.base };
+        (range, Arc::new(window) as Arc<dyn Mmio>)
+    };
+    let mut windows: Vec<_> = ranges.into_iter().map(window).collect();
+    windows.push((layout::IOAPIC, ioapic));
+    Bus::new(windows)
 }
 
 /// Wakes the loop when somebody asks for something.

@@ -106,9 +106,6 @@ pub enum UserError {
     /// A machine that can't be laid out.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-    /// Too many CPUs or none.
-    #[error("{0} CPUs: a machine has 1 to 16; change --cpus")]
-    Cpus(u32),
 }
 
 impl UserError {

@@ -1,22 +1,20 @@
 //! `pando run`: from options to a running machine, and from its end to an exit status.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, IsTerminal};
 
 use anyhow::{Context, Result};
 use pando_vmm::console::output::Output;
 use pando_vmm::console::terminal::RawTerminal;
 use pando_vmm::kvm;
 use pando_vmm::load::Payload;
-use pando_vmm::machine::{Config, Ended, InputKind, Machine, tree};
+use pando_vmm::machine::{Config, Ended, InputKind, Machine};
+use pando_vmm::platform::Platform;
 use pando_vmm::signals;
 use pando_vmm::user_error::UserError;
 use tracing_subscriber::EnvFilter;
 
-use super::Run;
-
-const DEFAULT_MEMORY: u64 = 512 << 20;
-const BUSES: u16 = 256;
+use super::{Run, check};
 
 /// The machine ended otherwise than by the guest's power-off.
 #[derive(Debug, thiserror::Error)]
@@ -52,15 +50,13 @@ pub(super) fn run(run: &Run) -> Result<()> {
         return Err(UserError::OnlyInterprets(run.kernel.clone()).into());
     }
     tracing::info!(command_line = payload.command_line());
-    let cpus = run.cpus.unwrap_or(1);
+    let platform = platform(run)?;
     let (output, stdio) = output(run)?;
     let terminal = stdio.then(RawTerminal::new).transpose().context("making the terminal raw")?;
     let terminal = terminal.flatten();
     let config = Config {
-        cpus: u8::try_from(cpus).map_err(|_| UserError::Cpus(cpus))?,
-        memory: run.memory.map_or(DEFAULT_MEMORY, |size| size.0),
-        buses: BUSES,
-        iommu: false,
+        workers: run.workers.or(platform.machine.workers.map(usize::from)),
+        platform,
         payload,
         output,
         input: match (stdio, &terminal) {
@@ -70,7 +66,7 @@ pub(super) fn run(run: &Run) -> Result<()> {
         },
         on_reset: run.on_reset,
     };
-    let ended = Machine::new(config, tree::empty)?.run()?;
+    let ended = Machine::new(config)?.run()?;
     drop(terminal);
     match ended {
         Ended::PoweredOff => Ok(()),
@@ -78,6 +74,18 @@ pub(super) fn run(run: &Run) -> Result<()> {
         Ended::Quit => Err(NotPoweredOff::Quit.into()),
         Ended::Signal(number) => Err(NotPoweredOff::Signal(number).into()),
     }
+}
+
+/// The platform file's machine or the default one, with what the options say otherwise.
+fn platform(run: &Run) -> Result<Platform> {
+    let mut platform = match &run.platform {
+        Some(file) => check::load(file)?,
+        None => Platform::default(),
+    };
+    platform.machine.cpus = run.cpus.unwrap_or(platform.machine.cpus);
+    platform.machine.memory = run.memory.unwrap_or(platform.machine.memory);
+    platform.check_available()?;
+    Ok(platform)
 }
 
 /// The console's output, and whether standard input belongs to it.
@@ -100,8 +108,9 @@ fn start_logging(verbose: u8) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("PANDO_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    log.with_target(false).init();
+    log.with_ansi(colour).with_target(false).without_time().init();
 }
 
 /// A thread that panics leaves a machine that can neither go on nor end.

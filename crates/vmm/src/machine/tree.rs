@@ -1,73 +1,198 @@
-//! Where the PCI tree meets the machine: what it is given, and what it gives back.
+//! The PCI tree of a machine, built from its platform: ports and switches here, cards by [`cards`](super::cards).
 
 use std::sync::Arc;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use kvm_ioctls::VmFd;
-use pando_firmware::{Platform, Range, layout};
-use pando_tlp::{
-    Access, Dma, Epochs, Fault, GuestRam, Iova, MSI_RANGE, Mmio, MsiMessage, MsiSink, RequesterId,
-    Target,
+use pando_fabric::{Fabric, FabricBuilder, FabricConfig, Host, Place, PortOptions};
+use pando_firmware::layout;
+use pando_pci::{Acs, AcsServices};
+use pando_tlp::{Dma, Epochs, Gpa, GuestRam, Iommu, Link, Mmio, MsiSink, Requester, RequesterId};
+
+use super::cards;
+use crate::doorbells::{DoorbellWake, KvmDoorbells};
+use crate::platform::{
+    AcsServices as Services, Below, DeviceFunction, Nic, Platform, Port, Switch,
 };
 
 /// What a tree is built from.
 pub struct Parts<'a> {
-    /// Addresses of configuration space, windows and remapping unit.
+    /// What the user wants.
     pub platform: &'a Platform,
+    /// Addresses of configuration space, windows and remapping unit.
+    pub layout: &'a pando_firmware::Platform,
     /// Guest memory, for requests that reach it.
     pub ram: GuestRam,
     /// The local APICs, for interrupts that need no more translation.
     pub msi: Arc<dyn MsiSink>,
     /// The machine's epochs.
     pub epochs: &'a Arc<Epochs>,
-    /// For doorbells that KVM answers by itself (ioeventfd).
+    /// For doorbells that KVM answers by itself.
     pub vm: &'a Arc<VmFd>,
+    /// Wakes the event loop when doorbells move.
+    pub wake: DoorbellWake,
+    /// Threads that move packets; `None` leaves it to the host's size.
+    pub workers: Option<usize>,
 }
 
 /// What the machine needs of a tree.
 pub struct Tree {
-    /// Who answers in which range of guest physical addresses: configuration space, memory windows, remapping unit.
-    pub windows: Vec<(Range, Arc<dyn Mmio>)>,
+    /// Configuration space, windows and routes.
+    pub fabric: Arc<Fabric>,
     /// The IOAPIC's way to the CPUs, with its own requester id.
     pub ioapic: Arc<dyn Dma>,
-    /// Brings everything to its power-on state; called while no CPU runs, in this order.
+    /// What else goes back to its power-on state, after the fabric and its devices; called while no CPU runs.
     pub reset: Vec<Box<dyn Fn() + Send>>,
     /// Whatever must live as long as the machine: workers, uplinks.
     pub keep: Vec<Box<dyn Send>>,
 }
 
-/// A host bridge with nothing behind it: every configuration access reads all ones.
-pub fn empty(parts: &Parts<'_>) -> Result<Tree> {
-    let ioapic = Arc::new(StraightToCpus { msi: parts.msi.clone() });
-    Ok(Tree { windows: Vec::new(), ioapic, reset: Vec::new(), keep: Vec::new() })
+/// The IOMMU of a machine as the tree needs it.
+#[derive(Default)]
+pub struct IommuParts {
+    /// Translates requests.
+    pub iommu: Option<Arc<dyn Iommu>>,
+    /// Its registers, at the layout's remapping unit.
+    pub registers: Option<Arc<dyn Mmio>>,
+    /// Brings it to its power-on state.
+    pub reset: Option<Box<dyn Fn() + Send>>,
 }
 
-/// The IOAPIC's requests where no IOMMU is in their way.
-struct StraightToCpus {
-    msi: Arc<dyn MsiSink>,
+/// Builds everything behind the host bridge.
+pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
+    let iommu = cards::iommu(parts)?;
+    let mut tree = Builder::new(parts, iommu.iommu)?;
+    let root = &parts.platform.root_complex;
+    root.ports.iter().try_for_each(|port| {
+        let options = options(port);
+        tree.fabric.root_port(port.id.as_str(), options)?;
+        tree.below(port)
+    })?;
+    for nic in &root.endpoints {
+        cards::attach_integrated(&mut tree.fabric, &mut tree.cards, nic, parts)?;
+    }
+    if let (Some(dmar), Some(registers)) = (&parts.layout.dmar, iommu.registers) {
+        tree.fabric.add_fixed(Gpa(dmar.base), layout::DMAR.size, registers)?;
+    }
+    tree.finish(iommu.reset)
 }
 
-impl Dma for StraightToCpus {
-    fn requester(&self) -> RequesterId {
-        RequesterId(layout::IOAPIC_REQUESTER)
+/// A tree under construction.
+struct Builder<'a> {
+    parts: &'a Parts<'a>,
+    fabric: FabricBuilder,
+    cards: cards::Cards,
+}
+
+impl<'a> Builder<'a> {
+    fn new(parts: &'a Parts<'a>, iommu: Option<Arc<dyn Iommu>>) -> Result<Self> {
+        let [low, high] = [0, 1].map(|index| {
+            parts
+                .layout
+                .windows
+                .get(index)
+                .map_or(0..0, |window| window.range.base..window.range.end())
+        });
+        let config = FabricConfig {
+            ecam: Gpa(parts.layout.ecam.base),
+            buses: parts.layout.ecam.buses,
+            mmio32: low,
+            mmio64: high,
+            peer_to_peer: parts.platform.root_complex.peer_to_peer,
+        };
+        let wake = parts.wake.clone();
+        let host = Host {
+            ram: parts.ram,
+            iommu,
+            msi: parts.msi.clone(),
+            epochs: parts.epochs.clone(),
+            io_events: Arc::new(KvmDoorbells::new(parts.vm.clone())),
+            wake: Box::new(move || wake.wake()),
+        };
+        let fabric = FabricBuilder::new(config, host).context("laying out the root complex")?;
+        Ok(Self { parts, fabric, cards: cards::Cards::new(parts)? })
     }
 
-    fn resolve(&self, _: Iova, _: Access) -> Result<Target, Fault> {
-        Ok(Target::Device)
-    }
-
-    fn read(&self, _: Iova, _: &mut [u8]) -> Result<(), Fault> {
-        Err(Fault::UnsupportedRequest)
-    }
-
-    fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
-        match <[u8; 4]>::try_from(data) {
-            Ok(data) if MSI_RANGE.contains(&address.0) => {
-                let data = u32::from_le_bytes(data);
-                self.msi.signal(MsiMessage { address: address.0, data });
-                Ok(())
+    /// What is plugged in at a port, switches with all that is below them.
+    fn below(&mut self, port: &Port) -> Result<()> {
+        let mut nics: Vec<&Nic> = Vec::new();
+        for below in &port.below {
+            match below {
+                Below::Nic(nic) => nics.push(nic),
+                Below::Switch(switch) if port.below.len() == 1 => self.switch(port, switch)?,
+                Below::Switch(switch) => bail!(
+                    "switch `{}` shares port `{}` with other functions, which is not available yet",
+                    switch.id.as_str(),
+                    port.id.as_str()
+                ),
             }
-            _ => Err(Fault::UnsupportedRequest),
         }
+        if nics.is_empty() {
+            return Ok(());
+        }
+        cards::attach(&mut self.fabric, &mut self.cards, port.id.as_str(), &nics, self.parts)
+    }
+
+    fn switch(&mut self, port: &Port, switch: &Switch) -> Result<()> {
+        let downstream: Vec<_> =
+            switch.downstream.iter().map(|port| (port.id.as_str(), options(port))).collect();
+        self.fabric.switch(switch.id.as_str(), port.id.as_str(), &downstream)?;
+        switch.downstream.iter().try_for_each(|port| self.below(port))
+    }
+
+    fn finish(mut self, reset: Option<Box<dyn Fn() + Send>>) -> Result<Tree> {
+        let link = root_bus_link(&mut self.fabric)?;
+        let requester = Arc::new(Requester::default());
+        requester.set_id(RequesterId(layout::IOAPIC_REQUESTER));
+        requester.set_open(true);
+        let fabric = Arc::new(self.fabric.build().context("building the PCI tree")?);
+        let (mut resets, keep) = self.cards.finish()?;
+        resets.extend(reset);
+        Ok(Tree { fabric, ioapic: link.dma(requester), reset: resets, keep })
+    }
+}
+
+/// A way into the root complex for what is no PCI function.
+fn root_bus_link(fabric: &mut FabricBuilder) -> Result<Arc<dyn Link>> {
+    let mut link = None;
+    fabric.attach_integrated("ioapic", |root, _| {
+        link = Some(root);
+        Vec::new()
+    })?;
+    link.context("connecting the IOAPIC")
+}
+
+fn options(port: &Port) -> PortOptions {
+    PortOptions {
+        acs: port.acs.map(access_control),
+        place: Some(place(port.position)),
+        ..PortOptions::default()
+    }
+}
+
+fn place(position: DeviceFunction) -> Place {
+    Place { device: position.device, function: position.function }
+}
+
+/// A platform file's services as a capability's.
+pub fn access_control(services: Services) -> Acs {
+    Acs { services: AcsServices::from_bits_truncate(services.word()), egress_ports: 0 }
+}
+
+/// A range of the bus that the tree answers in.
+pub struct FabricWindow {
+    /// Who answers.
+    pub fabric: Arc<Fabric>,
+    /// Where the range begins.
+    pub base: u64,
+}
+
+impl Mmio for FabricWindow {
+    fn read(&self, offset: u64, data: &mut [u8]) {
+        self.fabric.mmio_read(Gpa(self.base + offset), data);
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) {
+        self.fabric.mmio_write(Gpa(self.base + offset), data);
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! Needs /dev/kvm, but no hardware virtualization: the payloads are a few hundred instructions. Without /dev/kvm each test says so and passes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod payload;
 
 use std::io::{Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 struct Machine {
     folder: TempDir,
+    platform: PathBuf,
     arguments: Vec<String>,
 }
 
@@ -29,7 +32,9 @@ impl Machine {
         }
         let folder = TempDir::new().unwrap();
         write_elf(&folder.path().join("payload"), &code);
-        Some(Self { folder, arguments: Vec::new() })
+        let platform = folder.path().join("platform.toml");
+        std::fs::write(&platform, "[[root-port]]\nid = \"rp0\"\n").unwrap();
+        Some(Self { folder, platform, arguments: Vec::new() })
     }
 
     fn with(mut self, arguments: &[&str]) -> Self {
@@ -41,6 +46,8 @@ impl Machine {
         Command::new(env!("CARGO_BIN_EXE_pando"))
             .args(["run", "--kernel"])
             .arg(self.folder.path().join("payload"))
+            .arg("--platform")
+            .arg(&self.platform)
             .args(&self.arguments)
             .stdin(stdin)
             .stdout(Stdio::piped())
@@ -182,11 +189,29 @@ fn a_reader_that_is_gone_does_not_stop_the_machine() {
 }
 
 #[test]
-fn mistakes_get_one_line_each() {
+fn memory_above_four_gib_is_there() {
+    let Some(machine) = Machine::new(Code::new().print("big").power_off()) else { return };
+    let output = machine.with(&["--memory", "16GiB", "--cpus", "16"]).run();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), "big".into()), "{output:?}");
+}
+
+#[test]
+fn options_out_of_range_say_the_range() {
     for (arguments, text) in [
         (["--cpus", "17"], "1 to 16"),
         (["--cpus", "0"], "1 to 16"),
-        (["--memory", "64MiB"], "at least 128 MiB"),
+        (["--memory", "64MiB"], "128 MiB"),
+    ] {
+        let Some(machine) = Machine::new(Code::new().power_off()) else { return };
+        let output = machine.with(&arguments).run();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(stderr(&output).contains(text), "{output:?}");
+    }
+}
+
+#[test]
+fn mistakes_get_one_line_each() {
+    for (arguments, text) in [
         (["--initrd", "/nonexistent"], "the initrd /nonexistent cannot be opened"),
         (["--serial", "/nonexistent/file"], "serial output file /nonexistent/file"),
     ] {

@@ -155,6 +155,40 @@ fn input_from_a_pipe_reaches_the_guest_and_its_end_hurts_nobody() {
 }
 
 #[test]
+fn input_from_a_file_reaches_the_guest() {
+    let Some(machine) = Machine::new(Code::new().echo(b'.').power_off()) else { return };
+    let file = machine.folder.path().join("input");
+    let text = "a line ".repeat(100);
+    std::fs::write(&file, format!("{text}.")).unwrap();
+    let output = finish(machine.spawn(std::fs::File::open(file).unwrap().into()));
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), text), "{output:?}");
+}
+
+#[test]
+fn an_idle_machine_costs_nothing_whatever_its_input() {
+    let Some(machine) = Machine::new(Code::new().print("idle").halt()) else { return };
+    let (pipe, writer) = std::io::pipe().unwrap();
+    drop(writer);
+    for stdin in [Stdio::null(), pipe.into()] {
+        let mut child = machine.spawn(stdin);
+        wait_for(&mut child, "idle");
+        let before = cpu_ticks(&child);
+        std::thread::sleep(Duration::from_millis(500));
+        let spent = cpu_ticks(&child) - before;
+        signal(&child, "TERM");
+        finish(child);
+        assert!(spent < 10, "{spent} ticks of 10 ms in 500 ms");
+    }
+}
+
+/// User and system time (fields 14 and 15 of /proc/PID/stat).
+fn cpu_ticks(child: &Child) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let fields = text.rsplit(") ").next().unwrap().split(' ').skip(11).take(2);
+    fields.map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+#[test]
 fn serial_output_goes_to_a_file_or_nowhere() {
     let Some(machine) = Machine::new(Code::new().print("text").power_off()) else { return };
     let file = machine.folder.path().join("log");
@@ -188,6 +222,50 @@ fn a_reader_that_is_gone_does_not_stop_the_machine() {
     assert_eq!(finish(child).status.code(), Some(0));
 }
 
+/// Runs the machine on a terminal of its own, types `keys` once it has printed "ready", and returns what the terminal showed.
+/// The shell around it tells whether the terminal's settings came back, and the exit status.
+fn on_a_terminal(machine: &Machine, keys: &[u8]) -> String {
+    let shell = format!(
+        "before=$(stty -g); {} run --kernel {} --platform {}; echo status $?; \
+         [ \"$before\" = \"$(stty -g)\" ] && echo restored",
+        env!("CARGO_BIN_EXE_pando"),
+        machine.folder.path().join("payload").display(),
+        machine.platform.display(),
+    );
+    let mut child = Command::new("script")
+        .args(["-qec", &shell, "/dev/null"])
+        .env("SHELL", "/bin/bash")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for(&mut child, "ready");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(keys).unwrap();
+    let output = finish(child);
+    drop(stdin);
+    stdout(&output)
+}
+
+#[test]
+fn ctrl_a_x_ends_the_machine_and_the_terminal_is_as_before() {
+    let Some(machine) = Machine::new(Code::new().print("ready").halt()) else { return };
+    let shown = on_a_terminal(&machine, b"\x01h\x01x");
+    for text in ["Ctrl-A x  stop", "stopped at the console", "status 1", "restored"] {
+        assert!(shown.contains(text), "no {text:?} in {shown:?}");
+    }
+}
+
+#[test]
+fn on_a_terminal_ctrl_c_is_the_guests_key() {
+    let code = Code::new().print("ready").echo(b'.').print("end").power_off();
+    let Some(machine) = Machine::new(code) else { return };
+    let shown = on_a_terminal(&machine, b"\x03\x01a.");
+    for text in ["\x03\x01end", "status 0", "restored"] {
+        assert!(shown.contains(text), "no {text:?} in {shown:?}");
+    }
+}
+
 #[test]
 fn memory_above_four_gib_is_there() {
     let Some(machine) = Machine::new(Code::new().print("big").power_off()) else { return };
@@ -200,7 +278,7 @@ fn options_out_of_range_say_the_range() {
     for (arguments, text) in [
         (["--cpus", "17"], "1 to 16"),
         (["--cpus", "0"], "1 to 16"),
-        (["--memory", "64MiB"], "128 MiB"),
+        (["--memory", "64MiB"], "128MiB"),
     ] {
         let Some(machine) = Machine::new(Code::new().power_off()) else { return };
         let output = machine.with(&arguments).run();

@@ -94,7 +94,8 @@ impl Function {
         let mut offered = OFFERED;
         offered.set(Features::SR_IOV, config.sr_iov);
         let common = Common::new(offered, layout::vectors(pairs), queues, config.queue_size);
-        let shared = Shared::new(config, wiring.port, wiring.interrupts, queues);
+        let epochs = wiring.link.epochs().clone();
+        let shared = Shared::new(config, wiring.port, wiring.interrupts, epochs);
         Self {
             shared: Arc::new(shared),
             link: wiring.link,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pando_engine::{Accepts, Counter, Doorbell, Filter, MacAddress, Port};
+use pando_tlp::Epochs;
 use serde::Serialize;
 
 use crate::common::Live;
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     pub(crate) port: Arc<Port>,
     pub(crate) drops: Drops,
     interrupts: Arc<dyn Interrupts>,
+    epochs: Arc<Epochs>,
     settings: Mutex<Settings>,
     accepts: AtomicU8,
     generation: AtomicU8,
@@ -60,14 +62,16 @@ impl Shared {
         config: FunctionConfig,
         port: Arc<Port>,
         interrupts: Arc<dyn Interrupts>,
-        queues: u16,
+        epochs: Arc<Epochs>,
     ) -> Self {
+        let queues = crate::layout::queues(config.queue_pairs);
         let settings = Settings::new(&config, Features::empty());
         Self {
             config,
             port,
             drops: Drops::default(),
             interrupts,
+            epochs,
             settings: Mutex::new(settings),
             accepts: AtomicU8::new(0),
             generation: AtomicU8::new(0),
@@ -219,7 +223,12 @@ impl Shared {
         self.isr.fetch_or(isr::CONFIG, SeqCst);
         match self.config_vector.load(SeqCst) {
             NO_VECTOR => {}
-            vector => self.send(vector),
+            vector => {
+                // Unlike a queue's, this isn't sent in the middle of a worker's pass.
+                let mut participant = self.epochs.join();
+                let _guard = participant.enter();
+                self.send(vector);
+            }
         }
     }
 

@@ -91,9 +91,12 @@ fn one_queue_is_reset_and_comes_back_while_the_others_go_on() {
         assert_eq!(b.receive(0).1.len(), 300);
         // Linux sets it up anew, smaller, and enables it while the function works.
         a.rings[1] = a.set_up(1, 8);
+        a.rings[1].size = 64;
+        a.write(reg::QUEUE_SIZE, 2, 64);
         a.write(reg::QUEUE_ENABLE, 2, 1);
         a.send(1, Header::default(), &frame(mac(1), mac(0), 301), 1);
         assert_eq!(b.receive(0).1.len(), 301);
+        assert_eq!(a.read(reg::QUEUE_SIZE, 2), 64);
         assert_eq!(a.function.report().queues, 9);
         assert_eq!(a.status(), 0xf);
     }

@@ -220,3 +220,39 @@ fn a_buffer_too_small_for_a_frame_stays_for_the_next() {
     assert_eq!(b.function.report().drops.buffers_too_small.get(), 1);
     assert_eq!(b.status(), 0xf);
 }
+
+/// iPXE puts one header buffer in front of every chain, and takes nothing but a MAC address and an MTU.
+#[test]
+fn buffers_may_share_their_header_and_come_in_pieces() {
+    let guest = Guest::new();
+    let (mut a, mut b) = pair(&guest, LINUX, PLAIN | Features::MTU);
+    let header = b.memory.allocate(16);
+    let data = b.memory.allocate(4096);
+    for at in 0..2 {
+        let data = data + 2048 * at;
+        b.add(0, &[(header, 12, true), (data, 1, true), (data + 1, 2000, true)]);
+    }
+    b.kick(0);
+    for (at, payload) in [(0, 10), (2048, 1460)] {
+        let sent = tcp(mac(1), mac(0), payload);
+        a.send(1, unfinished(0), &sent, 1);
+        assert_eq!(b.wait_used(0).1 as usize, sent.len() + 12);
+        let received = b.memory.read(data + at, sent.len());
+        assert!(checksum_is_right(&received));
+        assert_eq!(received[54..], sent[54..]);
+        assert_eq!(Header::of(&b.memory.read(header, 12)), ONE_BUFFER);
+    }
+}
+
+#[test]
+fn a_frame_that_no_ring_can_hold_is_dropped_and_those_behind_it_arrive() {
+    let guest = Guest::new();
+    let (mut a, mut b) = pair(&guest, LINUX, LINUX);
+    b.post(0, 256, 16);
+    a.send(1, unfinished(1400), &tcp(mac(1), mac(0), 10_000), 1);
+    a.wait_used(1);
+    a.send(1, Header::default(), &frame(mac(1), mac(0), 60), 1);
+    let (header, received, _) = b.receive(0);
+    assert_eq!((header.num_buffers, received.len()), (5, 60));
+    assert_eq!(b.status(), 0xf);
+}

@@ -176,22 +176,23 @@ impl Bridge {
         self.routing().secondary_bus_reset
     }
 
-    /// A card is put into the slot, or taken out.
-    pub fn set_occupied(&self, occupied: bool) {
+    /// A card is put into the slot, or taken out. Returns what that asks of the tree.
+    pub fn set_occupied(&self, occupied: bool) -> Effects {
         let mut state = self.lock();
         if state.occupied != occupied && self.slot {
             let changed = pcie_spec::PRESENCE_CHANGED;
             state.space.set(self.places.pcie + pcie_spec::SLOT_CONTROL, changed, changed);
         }
         state.occupied = occupied;
-        self.update(&mut state);
+        self.update(&mut state)
     }
 
-    /// The link below trains, or goes down. Only a link that isn't disabled or in reset is active.
-    pub fn set_link_up(&self, up: bool) {
+    /// The link below trains, or goes down. Only a link that isn't disabled or in reset is active. Returns
+    /// what that asks of the tree.
+    pub fn set_link_up(&self, up: bool) -> Effects {
         let mut state = self.lock();
         state.link_up = up;
-        self.update(&mut state);
+        self.update(&mut state)
     }
 
     /// An event of a port service: one message on the port's only vector.

@@ -17,12 +17,15 @@ use crate::{
 };
 use card::Card;
 use config::EndpointConfig;
+pub use report::{EndpointReport, FunctionReport};
 use state::{Change, Gates, State};
 
 mod access;
 mod card;
 pub(crate) mod config;
+mod report;
 mod shape;
+pub(crate) mod slot;
 mod sriov;
 mod state;
 mod transition;

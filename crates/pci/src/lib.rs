@@ -34,7 +34,7 @@ pub use endpoint::config::{
     AriHierarchy, CapabilityOffsets, EndpointConfig, MsixConfig, Resources, SriovConfig,
     VendorCapability, VfPlacement,
 };
-pub use endpoint::{Endpoint, FunctionPort, Functions};
+pub use endpoint::{Endpoint, EndpointReport, FunctionPort, FunctionReport, Functions};
 pub use error::ConfigError;
 pub use header::Identity;
 pub use layout::LayoutError;

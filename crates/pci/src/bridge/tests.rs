@@ -91,8 +91,8 @@ fn routing_controls() {
 #[test]
 fn secondary_bus_reset_and_link_disable_reset_below() {
     let bridge = root_port();
-    bridge.set_occupied(true);
-    bridge.set_link_up(true);
+    assert_eq!(bridge.set_occupied(true), Effects::empty());
+    assert_eq!(bridge.set_link_up(true), Effects::ROUTING);
     assert!(bridge.routing().link_active);
     let set = |value| bridge.write(0x3c, value, ByteEnables(0b1100));
     assert_eq!(set(0x0040_0000), Effects::SECONDARY_BUS_RESET | Effects::ROUTING);

@@ -47,6 +47,10 @@ fn msix_follows_its_control_and_its_gate() {
     msix.signal(0);
     card.write16(vf(1), 0x86, 0x8000);
     assert_eq!(card.wire.take(), [], "no bus master");
+    let report = card.endpoint.report();
+    assert_eq!((report.total_vfs, report.vfs.len()), (7, 2));
+    assert_eq!((report.vfs[1].id.as_str(), report.vfs[1].bus_master), ("05:00.2", false));
+    assert_eq!((report.vfs[0].pending_vectors, report.vfs[1].pending_vectors), (0, 1));
     card.write16(vf(1), 0x04, 0x4);
     assert_eq!(card.wire.take().len(), 1, "delivered when the gate opens");
     card.write16(vf(1), 0x50, 0x8000);
@@ -101,7 +105,7 @@ fn no_request_after_the_write_that_stops_it() {
         }
         let stops: [(RequesterId, u16, u32); 4] =
             [(vf(0), 0x04, 0), (vf(0), 0x50, 0x8000), (vf(0), 0x44, 3), (pf(), SRIOV + 8, 0x10)];
-        for round in 0..200 {
+        for round in 0..80 {
             card.enable_vfs(1);
             card.write16(vf(0), 0x44, 0);
             stopped.store(false, SeqCst);
@@ -158,7 +162,7 @@ fn no_access_reaches_a_removed_vf() {
                 card.endpoint.write(Region::VfBar(0), 0, &[1]);
             }
         });
-        for _ in 0..300 {
+        for _ in 0..100 {
             card.enable_vfs(1);
             std::thread::yield_now();
             card.write16(pf(), SRIOV + 8, 0x10);

@@ -120,6 +120,7 @@ impl Driver {
         self
     }
 
+    /// A ring that goes on where the last one on this memory stopped.
     pub(crate) fn config(&self) -> SplitConfig {
         SplitConfig {
             size: self.size,
@@ -128,7 +129,7 @@ impl Driver {
             used: Iova(self.used_ring()),
             event_index: self.event_index,
             indirect: true,
-            position: self.used,
+            position: self.get(self.used_ring() + 2),
         }
     }
 
@@ -142,11 +143,6 @@ impl Driver {
 
     pub(crate) fn used_ring(&self) -> u64 {
         (self.available_ring() + 6 + u64::from(self.size) * 2).next_multiple_of(4)
-    }
-
-    /// The first byte after the rings.
-    pub(crate) fn end(&self) -> u64 {
-        (self.used_ring() + 6 + u64::from(self.size) * 8).next_multiple_of(4096)
     }
 
     pub(crate) fn set(&self, address: u64, value: u16) {
@@ -251,7 +247,7 @@ impl Driver {
     }
 }
 
-/// Everything a test needs that uses rings without a worker.
+/// New epochs.
 pub(crate) fn epochs() -> Arc<Epochs> {
     Epochs::new()
 }
@@ -266,7 +262,11 @@ pub(crate) struct RawTransmit {
 
 impl RawTransmit {
     pub(crate) fn new(driver: &Driver) -> Self {
-        Self { ring: driver.ring(), ends: Vec::with_capacity(64), taken: 0 }
+        Self::on(driver.ring())
+    }
+
+    pub(crate) fn on(ring: SplitRing) -> Self {
+        Self { ring, ends: Vec::with_capacity(64), taken: 0 }
     }
 }
 
@@ -362,3 +362,33 @@ impl Receive for RawReceive {
         self.ring.arm_for_more(guard)
     }
 }
+
+/// Counts what each thread allocates.
+struct Allocations;
+
+thread_local! {
+    static COUNT: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Allocations of this thread so far.
+pub(crate) fn allocations() -> u64 {
+    COUNT.get()
+}
+
+#[expect(unsafe_code, reason = "an allocator is unsafe by nature; this one passes everything on")]
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl std::alloc::GlobalAlloc for Allocations {
+    unsafe fn alloc(&self, layout: std::alloc::Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { std::alloc::System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: std::alloc::Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { std::alloc::System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATIONS: Allocations = Allocations;

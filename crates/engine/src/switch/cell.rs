@@ -91,25 +91,22 @@ impl Cell {
                 return Offered { taken: 0, part: 0, rest: Rest::Failed(error) };
             }
         };
-        self.count(batch, &frames[..done.taken.min(frames.len())], done.dropped);
-        let rest = if done.taken >= frames.len() {
-            patience.satisfied(done.taken);
+        let taken = &frames[..done.taken.min(frames.len())];
+        let bytes = taken.iter().map(|frame| u64::from(batch.frame(usize::from(*frame)).len)).sum();
+        let dropped = done.dropped.min(taken.len());
+        self.counters.passed((taken.len() - dropped) as u64, bytes);
+        self.counters.dropped(DropReason::Malformed, dropped as u64);
+        let rest = if taken.len() == frames.len() {
+            patience.satisfied(taken.len(), bytes);
             Rest::None
         } else {
-            let progress = done.taken + done.part.saturating_sub(part);
-            match patience.refused(progress, Instant::now()) {
+            let progress = taken.len() + done.part.saturating_sub(part);
+            match patience.refused(progress, bytes, Instant::now()) {
                 Some(until) => Rest::Wait(until),
                 None => Rest::Drop(DropReason::Stalled),
             }
         };
         Offered { taken: done.taken, part: done.part, rest }
-    }
-
-    fn count(&self, batch: &Batch<'_>, taken: &[u16], dropped: usize) {
-        let bytes: u64 =
-            taken.iter().map(|frame| u64::from(batch.frame(usize::from(*frame)).len)).sum();
-        self.counters.passed((taken.len() - dropped.min(taken.len())) as u64, bytes);
-        self.counters.dropped(DropReason::Malformed, dropped as u64);
     }
 
     /// Asks for the doorbell to be rung when there are more buffers, and worker number `worker` to be woken then; `true` if

@@ -57,12 +57,15 @@ impl Endpoint {
                 if offset >= bar.size {
                     continue;
                 }
-                let (region, offset) = match function.id {
-                    FunctionId::Pf => (Region::Bar(number), offset),
+                let (region, start) = match function.id {
+                    FunctionId::Pf => (Region::Bar(number), Some(0)),
                     FunctionId::Vf(index) => {
-                        let start = bar.size.max(page) * u64::from(index);
-                        (Region::VfBar(number), start + offset)
+                        let start = bar.size.max(page).checked_mul(u64::from(index));
+                        (Region::VfBar(number), start)
                     }
+                };
+                let Some(offset) = start.and_then(|start| start.checked_add(offset)) else {
+                    continue;
                 };
                 doorbells.push(Doorbell { region, offset, event });
             }

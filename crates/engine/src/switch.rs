@@ -76,6 +76,12 @@ impl Switch {
         &self.name
     }
 
+    /// The port of this name.
+    pub fn find(&self, name: &str) -> Option<Arc<Port>> {
+        let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.iter().find(|port| port.name() == name).cloned()
+    }
+
     /// What every port has done, in the order they were made.
     pub fn report(&self) -> Vec<PortReport> {
         let ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);

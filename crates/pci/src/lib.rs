@@ -34,6 +34,7 @@ pub use endpoint::config::{
     AriHierarchy, CapabilityOffsets, EndpointConfig, MsixConfig, Resources, SriovConfig,
     VendorCapability, VfPlacement,
 };
+pub use endpoint::slot::Slot;
 pub use endpoint::{Endpoint, EndpointReport, FunctionPort, FunctionReport, Functions};
 pub use error::ConfigError;
 pub use header::Identity;

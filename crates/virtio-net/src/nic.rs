@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use pando_engine::{Engine, PortKind, Switch};
 use pando_pci::{
-    Endpoint, EndpointConfig, FunctionId, FunctionPort, Functions, Identity, Model, Msix,
+    Endpoint, EndpointConfig, FunctionId, FunctionPort, Functions, Identity, Model, Msix, Slot,
     SriovConfig,
 };
 use pando_tlp::Link;
@@ -45,16 +45,17 @@ pub struct NicReport<'a> {
 }
 
 impl VirtioNic {
-    /// Builds the card below `link`, with a port in `switch` for each function; the switch's uplink is none of its business.
+    /// Builds the card at `slot` of `link`, with a port in `switch` for each function; the switch's uplink is none of its business.
     pub fn new(
         config: &NicConfig,
+        slot: &Slot,
         link: Arc<dyn Link>,
         engine: &Arc<Engine>,
         switch: &Arc<Switch>,
     ) -> Result<Self, BuildError> {
         config.validate()?;
         let built = OnceLock::new();
-        let endpoint = Endpoint::new(endpoint_config(config), link.clone(), |functions| {
+        let endpoint = Endpoint::new(endpoint_config(config, slot), link.clone(), |functions| {
             let plug = Plug { link: &link, engine, switch };
             let card = built.get_or_init(|| Arc::new(plug.card(config, functions)));
             card.clone()
@@ -85,7 +86,7 @@ impl VirtioNic {
     }
 }
 
-fn endpoint_config(config: &NicConfig) -> EndpointConfig {
+fn endpoint_config(config: &NicConfig, slot: &Slot) -> EndpointConfig {
     let identity = Identity {
         vendor: VENDOR,
         device: DEVICE,
@@ -101,6 +102,7 @@ fn endpoint_config(config: &NicConfig) -> EndpointConfig {
         let resources = layout::resources(config.vf_queue_pairs);
         SriovConfig::new(config.vfs, DEVICE, SUBSYSTEM, resources)
     });
+    endpoint.place(slot);
     endpoint
 }
 

@@ -3,9 +3,12 @@
 //! [`tree`] makes the PCI tree with all that hangs in it; everything else here is the same for every machine.
 //! Order: KVM, memory, interrupts, tree, ports, vCPUs.
 
+mod captures;
 mod cards;
 mod host;
+mod iommu;
 pub mod tree;
+mod uplinks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -157,7 +160,7 @@ impl Machine {
                 None => self.power_on_state()?,
             }
         };
-        self.power_on_state()?;
+        self.reset_devices();
         self.output.flush_within(LAST_OUTPUT);
         Ok(ended)
     }
@@ -191,12 +194,16 @@ impl Machine {
 
     /// Every device and all memory as at power-on; no CPU runs. Devices come first: they may still write memory.
     fn power_on_state(&self) -> Result<()> {
-        self.tree.fabric.reset();
-        self.tree.reset.iter().for_each(|reset| reset());
-        let exits = self.crew.exits();
-        exits.ioapic.reset();
+        self.reset_devices();
+        self.crew.exits().ioapic.reset();
         self.com1.reset();
         self.ram.clear()
+    }
+
+    /// When this returns, no device reads or writes memory.
+    fn reset_devices(&self) {
+        self.tree.fabric.reset();
+        self.tree.reset.iter().for_each(|reset| reset());
     }
 }
 

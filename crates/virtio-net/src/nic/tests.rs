@@ -76,14 +76,14 @@ impl Dma for WireDma {
     }
 }
 
-struct Slot {
+struct Plugged {
     nic: VirtioNic,
     wire: Arc<Wire>,
 }
 
 const PF: RequesterId = RequesterId(0x0100);
 
-impl Slot {
+impl Plugged {
     fn new(config: &NicConfig) -> Self {
         let epochs = Epochs::new();
         let wire = Arc::new(Wire {
@@ -93,7 +93,9 @@ impl Slot {
             peer: Peer::default(),
         });
         let engine = Arc::new(Engine::new(1, epochs).unwrap());
-        let nic = VirtioNic::new(config, wire.clone(), &engine, &Switch::new("test")).unwrap();
+        let nic =
+            VirtioNic::new(config, &Slot::default(), wire.clone(), &engine, &Switch::new("test"))
+                .unwrap();
         wire.peer.set(Arc::downgrade(&nic.card)).unwrap();
         let slot = Self { nic, wire };
         slot.write(PF, 0, 0); // captures the bus number
@@ -154,7 +156,7 @@ fn config() -> NicConfig {
 
 #[test]
 fn pf_and_vfs_are_modern_network_devices() {
-    let slot = Slot::new(&config());
+    let slot = Plugged::new(&config());
     assert_eq!(slot.read(PF, 0), 0x1041_1af4);
     assert_eq!(slot.read(PF, 8), 0x0200_0001);
     assert_eq!(slot.read(PF, 0x2c), 0x0041_1af4);
@@ -172,13 +174,13 @@ fn pf_and_vfs_are_modern_network_devices() {
     }
 }
 
-fn offset(slot: &Slot, sriov: u16) -> u16 {
+fn offset(slot: &Plugged, sriov: u16) -> u16 {
     slot.read(PF, sriov + 0x14) as u16
 }
 
 #[test]
 fn there_is_one_capability_of_each_kind_inside_its_bar() {
-    let slot = Slot::new(&config());
+    let slot = Plugged::new(&config());
     let mut kinds: Vec<_> = slot
         .capabilities(PF, 9)
         .into_iter()
@@ -205,7 +207,7 @@ fn there_is_one_capability_of_each_kind_inside_its_bar() {
 
 #[test]
 fn the_window_reaches_the_structures() {
-    let slot = Slot::new(&config());
+    let slot = Plugged::new(&config());
     let window = slot.capabilities(PF, 9)[4];
     let access = |offset: u32, length: u32| {
         slot.write(PF, window + 4, 2);
@@ -234,7 +236,7 @@ fn the_window_reaches_the_structures() {
 }
 
 /// Negotiates with nothing but VERSION_1 and sets DRIVER_OK.
-fn drive(slot: &Slot, function: FunctionId) {
+fn drive(slot: &Plugged, function: FunctionId) {
     let write = |offset: usize, width: usize, value: u32| {
         let model: &dyn Model = &*slot.nic.card;
         model.write(function, REGISTERS, offset as u64, &value.to_le_bytes()[..width]);
@@ -251,7 +253,7 @@ fn drive(slot: &Slot, function: FunctionId) {
     write(reg::DEVICE_STATUS, 1, 0xf);
 }
 
-fn status(slot: &Slot, function: FunctionId) -> u8 {
+fn status(slot: &Plugged, function: FunctionId) -> u8 {
     let mut data = [0];
     let model: &dyn Model = &*slot.nic.card;
     model.read(function, REGISTERS, reg::DEVICE_STATUS as u64, &mut data);
@@ -260,7 +262,7 @@ fn status(slot: &Slot, function: FunctionId) -> u8 {
 
 #[test]
 fn a_failing_queue_sends_the_configuration_interrupt_as_its_function() {
-    let slot = Slot::new(&config());
+    let slot = Plugged::new(&config());
     let msix = slot.capabilities(PF, 0x11)[0];
     slot.write(PF, 4, 6);
     slot.write(PF, msix, 1 << 31);
@@ -279,7 +281,7 @@ fn a_failing_queue_sends_the_configuration_interrupt_as_its_function() {
 /// Workers whose messages reset each other's functions would wait for each other for ever.
 #[test]
 fn messages_aimed_at_registers_of_the_card_ring_doorbells_at_most() {
-    let slot = Slot::new(&config());
+    let slot = Plugged::new(&config());
     let msix = slot.capabilities(PF, 0x11)[0];
     slot.write(PF, 4, 6);
     slot.write(PF, msix, 1 << 31);
@@ -303,7 +305,7 @@ fn messages_aimed_at_registers_of_the_card_ring_doorbells_at_most() {
 
 #[test]
 fn functions_are_reset_each_on_its_own() {
-    let slot = Slot::new(&config());
+    let slot = Plugged::new(&config());
     slot.enable_vfs(2);
     let all = [FunctionId::Pf, FunctionId::Vf(0), FunctionId::Vf(1)];
     all.into_iter().for_each(|function| drive(&slot, function));
@@ -322,7 +324,7 @@ fn functions_are_reset_each_on_its_own() {
 fn the_largest_card_can_be_built_and_the_impossible_one_says_why() {
     let largest =
         NicConfig { vfs: 255, pf_queue_pairs: 256, vf_queue_pairs: 4, ..NicConfig::default() };
-    let slot = Slot::new(&largest);
+    let slot = Plugged::new(&largest);
     slot.enable_vfs(255);
     drive(&slot, FunctionId::Vf(254));
     assert_eq!(slot.nic.report().vfs[0].name, "nic0.vf254");
@@ -335,6 +337,8 @@ fn the_largest_card_can_be_built_and_the_impossible_one_says_why() {
     };
     let engine = Arc::new(Engine::new(1, epochs).unwrap());
     let config = NicConfig { vfs: 256, ..largest };
-    let error = VirtioNic::new(&config, Arc::new(wire), &engine, &Switch::new("test")).err();
+    let error =
+        VirtioNic::new(&config, &Slot::default(), Arc::new(wire), &engine, &Switch::new("test"))
+            .err();
     assert!(error.unwrap().to_string().contains("at most 255"));
 }

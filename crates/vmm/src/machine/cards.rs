@@ -1,57 +1,145 @@
-//! The cards of a tree, and its IOMMU: one line per model.
+//! The cards of a tree: one line per model, and what they share: the engine, a switch and an uplink each.
 
-use anyhow::Result;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use pando_engine::{Engine, MacAddress, Switch};
 use pando_fabric::FabricBuilder;
+use pando_pci::{AriHierarchy, Device, Slot};
+use pando_tlp::Link;
+use pando_virtio_net::{NicConfig, VfConfig, VirtioNic};
 
-use super::tree::{IommuParts, Parts};
-use crate::platform::Nic;
+use super::captures::Captures;
+use super::tree::{Parts, access_control};
+use super::uplinks;
+use crate::platform::{Nic, NicModel};
+
+/// Descriptors of a virtio queue: a burst of long frames fits.
+const QUEUE_SIZE: u16 = 1024;
 
 /// What the cards of one machine share.
 pub(super) struct Cards {
-    reset: Vec<Box<dyn Fn() + Send>>,
+    engine: Arc<Engine>,
+    captures: Captures,
     keep: Vec<Box<dyn Send>>,
 }
 
-/// Reset hooks, and what lives as long as the machine.
-type Finished = (Vec<Box<dyn Fn() + Send>>, Vec<Box<dyn Send>>);
-
 impl Cards {
-    pub(super) fn new(_parts: &Parts<'_>) -> Result<Self> {
-        Ok(Self { reset: Vec::new(), keep: Vec::new() })
+    pub(super) fn new(parts: &Parts<'_>) -> Result<Self> {
+        let engine =
+            Engine::new(workers(parts), parts.epochs.clone()).context("starting the workers")?;
+        let captures = Captures::create(&parts.platform.captures)?;
+        Ok(Self { engine: Arc::new(engine), captures, keep: Vec::new() })
     }
 
-    /// After the tree is built.
-    pub(super) fn finish(self) -> Result<Finished> {
-        Ok((self.reset, self.keep))
+    /// After the tree is built: what lives as long as the machine, in the order in which it ends.
+    pub(super) fn finish(mut self) -> Vec<Box<dyn Send>> {
+        self.keep.push(Box::new(self.engine));
+        self.keep.push(Box::new(self.captures));
+        self.keep
+    }
+
+    /// Plugs a device into `port`: one card per function.
+    pub(super) fn attach(
+        &mut self,
+        fabric: &mut FabricBuilder,
+        port: &str,
+        nics: &[&Nic],
+    ) -> Result<()> {
+        let Some(first) = nics.first() else { return Ok(()) };
+        let link = fabric.reserve(first.id.as_str(), port)?;
+        let mut devices = Vec::new();
+        for (nic, slot) in nics.iter().zip(slots(nics)) {
+            devices.push(self.card(nic, &slot, &link)?);
+        }
+        fabric.fill(first.id.as_str(), devices)?;
+        Ok(())
+    }
+
+    /// Puts a card on the root bus.
+    pub(super) fn attach_integrated(
+        &mut self,
+        fabric: &mut FabricBuilder,
+        nic: &Nic,
+    ) -> Result<()> {
+        let mut device = Ok(None);
+        fabric.attach_integrated(nic.id.as_str(), |link, number| {
+            let acs = nic.acs.map(access_control);
+            let slot = Slot { function: number << 3, integrated: true, acs, ..Slot::default() };
+            device = self.card(nic, &slot, &link).map(Some);
+            device.iter().flatten().cloned().collect()
+        })?;
+        device.map(|_| ())
+    }
+
+    fn card(&mut self, nic: &Nic, slot: &Slot, link: &Arc<dyn Link>) -> Result<Arc<dyn Device>> {
+        let switch = Switch::new(nic.id.as_str());
+        let device: Arc<dyn Device> = match nic.model {
+            NicModel::Virtio => self.virtio(nic, slot, link, &switch)?,
+            other => bail!("card `{}`: the model {other:?} is not available yet", nic.id.as_str()),
+        };
+        if let Some(uplink) = &nic.uplink {
+            let cable = uplinks::plug(uplink, &self.engine, &switch)
+                .with_context(|| format!("the uplink of card `{}`", nic.id.as_str()))?;
+            self.keep.push(Box::new(cable));
+        }
+        self.captures.watch(nic.id.as_str(), &switch);
+        Ok(device)
+    }
+
+    fn virtio(
+        &self,
+        nic: &Nic,
+        slot: &Slot,
+        link: &Arc<dyn Link>,
+        switch: &Arc<Switch>,
+    ) -> Result<Arc<dyn Device>> {
+        let mac = |octets| Some(MacAddress(octets));
+        let vfs =
+            nic.vfs.iter().map(|vf| VfConfig { mac: mac(vf.mac.octets()), ..VfConfig::default() });
+        let config = NicConfig {
+            name: nic.id.as_str().to_owned(),
+            mac: MacAddress(nic.mac.octets()),
+            vfs: nic.vfs.len() as u16,
+            pf_queue_pairs: nic.queues,
+            vf_queue_pairs: nic.vf_queues,
+            total_queue_pairs: nic.queue_budget,
+            queue_size: QUEUE_SIZE,
+            mtu: nic.mtu,
+            speed: nic.speed.mbit_per_second(),
+            vf_overrides: (0..).zip(vfs).collect(),
+        };
+        let card = VirtioNic::new(&config, slot, link.clone(), &self.engine, switch)
+            .with_context(|| format!("card `{}`", nic.id.as_str()))?;
+        Ok(card.endpoint().clone())
     }
 }
 
-/// The IOMMU that the platform asks for.
-pub(super) fn iommu(_parts: &Parts<'_>) -> Result<IommuParts> {
-    Ok(IommuParts::default())
+/// Threads for the packets: as the user says, or one per CPU of the host as long as there are functions for them.
+fn workers(parts: &Parts<'_>) -> usize {
+    let functions: usize =
+        parts.platform.root_complex.nics().iter().map(|nic| 1 + nic.vfs.len()).sum();
+    let host = std::thread::available_parallelism().map_or(1, usize::from);
+    parts.workers.unwrap_or(host.min(functions)).max(1)
 }
 
-/// Plugs a device into `port`: one card per function.
-pub(super) fn attach(
-    _fabric: &mut FabricBuilder,
-    _cards: &mut Cards,
-    port: &str,
-    nics: &[&Nic],
-    _parts: &Parts<'_>,
-) -> Result<()> {
-    for nic in nics {
-        tracing::warn!(port, nic = nic.id.as_str(), "left out: no card model is connected yet");
-    }
-    Ok(())
-}
-
-/// Puts a card on the root bus.
-pub(super) fn attach_integrated(
-    _fabric: &mut FabricBuilder,
-    _cards: &mut Cards,
-    nic: &Nic,
-    _parts: &Parts<'_>,
-) -> Result<()> {
-    tracing::warn!(nic = nic.id.as_str(), "left out: no card model is connected yet");
-    Ok(())
+/// The places of the cards that are functions of one device. VFs of the first lie where its model puts them; with several PFs
+/// that have VFs each gets a bus of its own for them.
+fn slots(nics: &[&Nic]) -> Vec<Slot> {
+    let ari = AriHierarchy::default();
+    let with_vfs = |nics: &[&Nic]| nics.iter().filter(|nic| !nic.vfs.is_empty()).count();
+    let several = with_vfs(nics) > 1;
+    (0..nics.len())
+        .map(|index| Slot {
+            function: nics[index].position.bits(),
+            multi_function: nics.len() > 1,
+            next_function: nics.get(index + 1).map_or(0, |next| next.position.bits()),
+            integrated: false,
+            acs: nics[index].acs.map(access_control),
+            vf_offset: several
+                .then(|| nics[index].vf_offset_behind(with_vfs(&nics[..index]) as u8)),
+            ari: ari.clone(),
+            follows: with_vfs(&nics[..index]) > 0,
+        })
+        .collect()
 }

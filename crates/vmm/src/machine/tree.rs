@@ -9,7 +9,8 @@ use pando_firmware::layout;
 use pando_pci::{Acs, AcsServices};
 use pando_tlp::{Dma, Epochs, Gpa, GuestRam, Iommu, Link, Mmio, MsiSink, Requester, RequesterId};
 
-use super::cards;
+use super::cards::Cards;
+use super::iommu;
 use crate::doorbells::{DoorbellWake, KvmDoorbells};
 use crate::platform::{
     AcsServices as Services, Below, DeviceFunction, Nic, Platform, Port, Switch,
@@ -60,7 +61,7 @@ pub struct IommuParts {
 
 /// Builds everything behind the host bridge.
 pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
-    let iommu = cards::iommu(parts)?;
+    let iommu = iommu::build(parts)?;
     let mut tree = Builder::new(parts, iommu.iommu)?;
     let root = &parts.platform.root_complex;
     root.ports.iter().try_for_each(|port| {
@@ -69,7 +70,7 @@ pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
         tree.below(port)
     })?;
     for nic in &root.endpoints {
-        cards::attach_integrated(&mut tree.fabric, &mut tree.cards, nic, parts)?;
+        tree.cards.attach_integrated(&mut tree.fabric, nic)?;
     }
     if let (Some(dmar), Some(registers)) = (&parts.layout.dmar, iommu.registers) {
         tree.fabric.add_fixed(Gpa(dmar.base), layout::DMAR.size, registers)?;
@@ -78,14 +79,13 @@ pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
 }
 
 /// A tree under construction.
-struct Builder<'a> {
-    parts: &'a Parts<'a>,
+struct Builder {
     fabric: FabricBuilder,
-    cards: cards::Cards,
+    cards: Cards,
 }
 
-impl<'a> Builder<'a> {
-    fn new(parts: &'a Parts<'a>, iommu: Option<Arc<dyn Iommu>>) -> Result<Self> {
+impl Builder {
+    fn new(parts: &Parts<'_>, iommu: Option<Arc<dyn Iommu>>) -> Result<Self> {
         let [low, high] = [0, 1].map(|index| {
             parts
                 .layout
@@ -110,7 +110,7 @@ impl<'a> Builder<'a> {
             wake: Box::new(move || wake.wake()),
         };
         let fabric = FabricBuilder::new(config, host).context("laying out the root complex")?;
-        Ok(Self { parts, fabric, cards: cards::Cards::new(parts)? })
+        Ok(Self { fabric, cards: Cards::new(parts)? })
     }
 
     /// What is plugged in at a port, switches with all that is below them.
@@ -127,10 +127,7 @@ impl<'a> Builder<'a> {
                 ),
             }
         }
-        if nics.is_empty() {
-            return Ok(());
-        }
-        cards::attach(&mut self.fabric, &mut self.cards, port.id.as_str(), &nics, self.parts)
+        self.cards.attach(&mut self.fabric, port.id.as_str(), &nics)
     }
 
     fn switch(&mut self, port: &Port, switch: &Switch) -> Result<()> {
@@ -146,9 +143,8 @@ impl<'a> Builder<'a> {
         requester.set_id(RequesterId(layout::IOAPIC_REQUESTER));
         requester.set_open(true);
         let fabric = Arc::new(self.fabric.build().context("building the PCI tree")?);
-        let (mut resets, keep) = self.cards.finish()?;
-        resets.extend(reset);
-        Ok(Tree { fabric, ioapic: link.dma(requester), reset: resets, keep })
+        let reset = reset.into_iter().collect();
+        Ok(Tree { fabric, ioapic: link.dma(requester), reset, keep: self.cards.finish() })
     }
 }
 

@@ -31,7 +31,7 @@ impl IommuModel {
     /// What a platform has when its file doesn't say.
     pub const DEFAULT: Self = Self::None;
     /// What this Pando can run.
-    pub const AVAILABLE: &[Self] = &[Self::None];
+    pub const AVAILABLE: &[Self] = &[Self::None, Self::Vtd];
 
     pub(super) const NAMES: [(&str, Self); 2] = [("none", Self::None), ("vtd", Self::Vtd)];
 

@@ -12,7 +12,7 @@ use pando_vmm::platform::{Cpus, MemorySize};
 
 /// A minimal hypervisor with a PCI Express tree, an IOMMU and SR-IOV network cards, all in software.
 #[derive(Debug, Parser)]
-#[command(version, about, propagate_version = true)]
+#[command(version, propagate_version = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -20,10 +20,7 @@ pub const IOAPIC_PINS: u32 = 24;
 
 /// Opens /dev/kvm and checks its abilities.
 pub fn open() -> Result<Kvm> {
-    let kvm = Kvm::new().map_err(|error| match error.errno() {
-        libc::ENOENT | libc::ENODEV | libc::ENXIO => UserError::NoKvm,
-        _ => UserError::KvmRefused(error.into()),
-    })?;
+    let kvm = Kvm::new().map_err(refusal)?;
     let needed = [
         (Cap::SplitIrqchip, "split irqchip"),
         (Cap::X2ApicApi, "x2APIC API"),
@@ -36,6 +33,13 @@ pub fn open() -> Result<Kvm> {
     match needed.into_iter().find(|(cap, _)| !kvm.check_extension(*cap)) {
         Some((_, name)) => Err(UserError::KvmLacks(name).into()),
         None => Ok(kvm),
+    }
+}
+
+fn refusal(error: kvm_ioctls::Error) -> UserError {
+    match error.errno() {
+        libc::ENOENT | libc::ENODEV | libc::ENXIO => UserError::NoKvm,
+        _ => UserError::KvmRefused(error.into()),
     }
 }
 
@@ -70,6 +74,14 @@ fn enable(vm: &VmFd, cap: u32, argument: u32) -> Result<(), kvm_ioctls::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_kvm_and_no_permission_are_told_apart() {
+        let message = |errno| refusal(kvm_ioctls::Error::new(errno)).to_string();
+        assert!(message(libc::ENOENT).starts_with("there is no /dev/kvm: load KVM"));
+        assert!(message(libc::ENODEV).starts_with("there is no /dev/kvm"));
+        assert!(message(libc::EACCES).contains("usermod -aG kvm"));
+    }
 
     #[test]
     fn only_svm_or_vmx_in_the_flags_mean_hardware_virtualization() {

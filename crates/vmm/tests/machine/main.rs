@@ -287,6 +287,29 @@ fn options_out_of_range_say_the_range() {
     }
 }
 
+/// Enough of a bzImage to be taken for one.
+fn bzimage() -> Vec<u8> {
+    let mut image = vec![0; 4096];
+    image[0x1f1] = 1;
+    image[0x202..0x208].copy_from_slice(b"HdrS\x0f\x02");
+    image[0x236] = 1;
+    image[0x239] = 8; // command line of 2048 bytes
+    image
+}
+
+#[test]
+fn a_kernel_is_refused_where_kvm_only_interprets() {
+    if pando_vmm::kvm::has_hardware_virtualization() {
+        return eprintln!("skipped: this CPU has svm or vmx");
+    }
+    let Some(machine) = Machine::new(Code::new()) else { return };
+    std::fs::write(machine.folder.path().join("payload"), bzimage()).unwrap();
+    let output = machine.run();
+    let message = stderr(&output);
+    assert_eq!((output.status.code(), message.lines().count()), (Some(1), 1), "{message}");
+    assert!(message.contains("neither svm nor vmx") && message.contains("cargo xtask nested"));
+}
+
 #[test]
 fn mistakes_get_one_line_each() {
     for (arguments, text) in [

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 use guest_tests::runner::Runner;
 use guest_tests::suite;
+use guest_tests::test::Test;
 use guest_tests::vmm::Vmm;
 
 /// Runs the guest tests.
@@ -33,6 +34,9 @@ struct Options {
     /// How results call this run
     #[arg(long, default_value = "this kernel")]
     label: String,
+    /// Run only bare-metal payloads, which an interpreting /dev/kvm can run too
+    #[arg(long)]
+    payloads_only: bool,
     /// Show everything that guests print
     #[arg(long, short)]
     verbose: bool,

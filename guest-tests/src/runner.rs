@@ -86,22 +86,35 @@ impl Runner {
     }
 
     fn boot(&self, setup: &Setup) -> Result<Guest> {
+        let platform = self.folder.join("platform.toml");
+        fs::write(&platform, &setup.platform).context("cannot write the platform file")?;
+        let files = match setup.payload {
+            Some(elf) => {
+                let kernel = self.folder.join("payload.elf");
+                fs::write(&kernel, elf).context("cannot write the payload")?;
+                Files { kernel, initrd: None, platform }
+            }
+            None => Files {
+                kernel: self.kernel.clone(),
+                initrd: Some(self.initrd(&setup.script)?),
+                platform,
+            },
+        };
+        Guest::spawn(&mut self.vmm.command(setup, &files, self.verbose), setup.limit)
+    }
+
+    /// The shared archives and the script's own, in one file.
+    fn initrd(&self, script: &str) -> Result<PathBuf> {
         let mut initrd = Vec::new();
         for archive in &self.initrd {
             initrd.extend(
                 fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?,
             );
         }
-        initrd.extend(overlay::build(&setup.script));
-        let place = |name: &str| self.folder.join(name);
-        let files = Files {
-            kernel: self.kernel.clone(),
-            initrd: place("initrd"),
-            platform: place("platform.toml"),
-        };
-        fs::write(&files.initrd, initrd).context("cannot write the guest's initrd")?;
-        fs::write(&files.platform, &setup.platform).context("cannot write the platform file")?;
-        Guest::spawn(&mut self.vmm.command(setup, &files, self.verbose), setup.limit)
+        initrd.extend(overlay::build(script));
+        let file = self.folder.join("initrd");
+        fs::write(&file, initrd).context("cannot write the guest's initrd")?;
+        Ok(file)
     }
 
     fn alone(&self, test: &Test, body: Alone, pando: &Path, summary: &mut Summary, start: Instant) {

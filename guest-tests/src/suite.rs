@@ -4,6 +4,7 @@ mod boot;
 mod flr;
 mod input;
 mod lifecycle;
+mod payload;
 mod pci;
 mod sriov;
 mod traffic;
@@ -36,6 +37,7 @@ uplink = { loopback = true }
 #[must_use]
 pub fn tests() -> Vec<Test> {
     [
+        payload::tests(),
         boot::tests(),
         pci::tests(),
         sriov::tests(),

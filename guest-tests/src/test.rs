@@ -57,6 +57,8 @@ pub struct Setup {
     pub cmdline: &'static str,
     /// The bash script that runs inside, with the helpers of `guest/lib`.
     pub script: String,
+    /// An ELF to boot instead of a kernel with a script.
+    pub payload: Option<&'static [u8]>,
     /// The host side.
     pub host: Option<HostSide>,
     /// Whether the VMM's exit status must be 0 (the guest powered off), or must not be.
@@ -76,12 +78,19 @@ pub fn guest(name: &'static str, script: impl Into<String>) -> Test {
         args: &[],
         cmdline: "",
         script: script.into(),
+        payload: None,
         host: None,
         succeeds: true,
         limit: Duration::from_secs(300),
         any_vmm: false,
     };
     Test { name, body: Body::Guest(setup) }
+}
+
+/// A test that boots a bare-metal payload, which makes the checks.
+#[must_use]
+pub fn payload(name: &'static str, elf: &'static [u8]) -> Test {
+    guest(name, "").edit(|setup| setup.payload = Some(elf))
 }
 
 /// A test that runs Pando in its own way.
@@ -91,6 +100,12 @@ pub const fn alone(name: &'static str, body: Alone) -> Test {
 }
 
 impl Test {
+    /// Whether it boots a payload instead of a kernel.
+    #[must_use]
+    pub fn is_payload(&self) -> bool {
+        matches!(&self.body, Body::Guest(setup) if setup.payload.is_some())
+    }
+
     /// With this platform file.
     #[must_use]
     pub fn platform(self, platform: impl Into<String>) -> Self {

@@ -5,9 +5,11 @@ use std::process::Command;
 
 use crate::test::Setup;
 
-/// Prints from the first instruction on, but only warnings: the console costs two exits per byte. A panic resets.
-const COMMAND_LINE: &str =
-    "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 panic=-1 printk.devkmsg=on";
+/// Lets the guest write all its reports to the kernel's log.
+const PARAMETERS: &str = "printk.devkmsg=on";
+
+/// What Pando passes by itself: a console from the first instruction on, and a panic resets.
+const PEER_PARAMETERS: &str = "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 panic=-1";
 
 /// Which program runs the guests.
 #[derive(Clone, Debug)]
@@ -26,10 +28,10 @@ pub enum Vmm {
 /// Files of one guest.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// Its bzImage.
+    /// Its bzImage, or the payload.
     pub kernel: PathBuf,
-    /// Its whole initrd.
-    pub initrd: PathBuf,
+    /// Its whole initrd; a payload has none.
+    pub initrd: Option<PathBuf>,
     /// Its platform file.
     pub platform: PathBuf,
 }
@@ -38,49 +40,44 @@ impl Vmm {
     /// The command that runs a guest with its console on stdio.
     #[must_use]
     pub fn command(&self, setup: &Setup, files: &Files, verbose: bool) -> Command {
+        // the console costs two exits per byte
         let noise = if verbose { "ignore_loglevel" } else { "quiet" };
-        let line = format!("{COMMAND_LINE} {noise} {}", setup.cmdline);
-        match self {
-            Self::Pando(binary) => pando(binary, setup, files, line.trim_end()),
-            Self::Qemu { program, sriov } => {
-                let mut command = qemu(program, setup, files, line.trim_end());
-                command.args(sriov.then(virtio_nic).unwrap_or_default());
-                command
-            }
+        let parameters = format!("{PARAMETERS} {noise} {}", setup.cmdline);
+        let mut command = match self {
+            Self::Pando(binary) => pando(binary, setup, files),
+            Self::Qemu { program, sriov } => qemu(program, setup, *sriov),
+        };
+        let option = |name: &str| {
+            if matches!(self, Self::Pando(_)) { format!("--{name}") } else { format!("-{name}") }
+        };
+        command.arg(option("kernel")).arg(&files.kernel);
+        if let Some(initrd) = &files.initrd {
+            command.arg(option("initrd")).arg(initrd);
         }
+        match self {
+            Self::Pando(_) => command.args(["--cmdline", parameters.trim_end()]),
+            Self::Qemu { .. } => {
+                command.args(["-append", &format!("{PEER_PARAMETERS} {parameters}")])
+            }
+        };
+        command
     }
 }
 
-fn pando(binary: &Path, setup: &Setup, files: &Files, line: &str) -> Command {
+fn pando(binary: &Path, setup: &Setup, files: &Files) -> Command {
     let mut command = Command::new(binary);
     command.arg("run").arg("--platform").arg(&files.platform);
-    command
-        .arg("--kernel")
-        .arg(&files.kernel)
-        .arg("--initrd")
-        .arg(&files.initrd)
-        .args(["--cmdline", line]);
     command.args(["--cpus", &setup.cpus.to_string(), "--memory", setup.memory]).args(setup.args);
     command
 }
 
-fn qemu(program: &Path, setup: &Setup, files: &Files, line: &str) -> Command {
+fn qemu(program: &Path, setup: &Setup, sriov: bool) -> Command {
     let mut command = Command::new(program);
-    command.args([
-        "-accel",
-        "kvm",
-        "-cpu",
-        "host",
-        "-machine",
-        "q35",
-        "-nodefaults",
-        "-display",
-        "none",
-        "-no-reboot",
-    ]);
-    command.args(["-serial", "stdio", "-append", line]);
-    command.arg("-kernel").arg(&files.kernel).arg("-initrd").arg(&files.initrd);
+    let machine =
+        "-accel kvm -cpu host -machine q35 -nodefaults -display none -no-reboot -serial stdio";
+    command.args(machine.split(' '));
     command.args(["-smp", &setup.cpus.to_string(), "-m", &setup.memory.replace("iB", "")]);
+    command.args(if sriov { virtio_nic() } else { Vec::new() });
     command
 }
 

@@ -29,9 +29,17 @@ impl Way {
     /// The way, and the reason for it.
     pub(crate) fn find() -> (Self, String) {
         let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let kvm = OpenOptions::new().read(true).write(true).open("/dev/kvm").map(drop);
-        judge(virtualization_flag(&cpuinfo), kvm)
+        judge(virtualization_flag(&cpuinfo), open_kvm())
     }
+}
+
+/// Whether bare-metal payloads can run here, though kernels may be too much.
+pub(crate) fn kvm_opens() -> bool {
+    open_kvm().is_ok()
+}
+
+fn open_kvm() -> std::io::Result<()> {
+    OpenOptions::new().read(true).write(true).open("/dev/kvm").map(drop)
 }
 
 fn judge(flag: Option<&str>, kvm: std::io::Result<()>) -> (Way, String) {

@@ -3,6 +3,7 @@
 mod apt;
 mod build;
 mod cli;
+mod demo;
 mod host;
 mod initramfs;
 mod kernels;
@@ -23,7 +24,7 @@ use self::host::Way;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Task::Demo(_) => Ok(ExitCode::FAILURE),
+        Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Nested(options) => nested(options),
         Task::Fetch(options) => fetch(&options),

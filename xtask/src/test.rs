@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use self::counts::Counts;
 use crate::cli;
-use crate::host::Way;
+use crate::host::{self, Way};
 use crate::kernels::{self, Series};
 use crate::{build, initramfs, nested, packages, paths, ui};
 
@@ -90,8 +90,13 @@ fn guest_tests(options: &cli::Test) -> Result<Counts> {
     packages::ensure(packages::GUEST)?;
     let way = Way::choose();
     let mut counts = Counts::default();
+    if way == Way::Nested && host::kvm_opens() {
+        let mut command = guest_command(options, Series::Stable, "this machine's /dev/kvm")?;
+        command.push("--payloads-only".into());
+        counts += run_directly(&command)?;
+    }
     for series in options.kernels.list() {
-        let command = guest_command(options, *series)?;
+        let command = guest_command(options, *series, &format!("kernel {}", series.name()))?;
         let run = match way {
             Way::Direct => run_directly(&command)?,
             Way::Nested => run_nested(command)?,
@@ -101,14 +106,14 @@ fn guest_tests(options: &cli::Test) -> Result<Counts> {
     Ok(counts)
 }
 
-fn guest_command(options: &cli::Test, series: Series) -> Result<Vec<OsString>> {
+fn guest_command(options: &cli::Test, series: Series, label: &str) -> Result<Vec<OsString>> {
     let kernel = kernels::get(series, false)?;
     let mut command: Vec<OsString> = vec![build::debug("guest-tests").into(), "--pando".into()];
     command.extend([build::pando().into(), "--kernel".into(), kernel.image().into()]);
     for archive in [initramfs::tools()?, kernel.guest_modules()] {
         command.extend(["--initrd".into(), archive.into()]);
     }
-    command.extend(["--label".into(), format!("kernel {}", series.name()).into()]);
+    command.extend(["--label".into(), label.into()]);
     command.extend(options.verbose.then(|| "--verbose".into()));
     command.extend(options.filter.as_ref().map(OsString::from));
     Ok(command)

@@ -32,7 +32,7 @@ const KEPT: usize = 2048;
 /// Which way a frame goes, as the port's owner sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
-    /// Into the port's owner: a function receives it, or an uplink brings it.
+    /// Into the port's owner: a function receives it, or an uplink sends it outside.
     Inbound,
     /// Out of the port's owner.
     Outbound,
@@ -40,7 +40,7 @@ pub enum Direction {
 
 /// One capture file. Dropping it ends the capture: what was captured before is in the file then.
 #[derive(Debug)]
-pub struct Capture {
+pub struct CaptureFile {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -89,7 +89,7 @@ struct Record {
     bytes: Vec<u8>,
 }
 
-impl Capture {
+impl CaptureFile {
     /// Creates the file and starts its thread. At most `snap_length` bytes of each frame are kept.
     pub fn create(path: &Path, snap_length: usize) -> io::Result<Self> {
         let shared = Arc::new(Shared {
@@ -126,7 +126,7 @@ impl Capture {
     }
 }
 
-impl Drop for Capture {
+impl Drop for CaptureFile {
     fn drop(&mut self) {
         self.shared.end.store(true, SeqCst);
         if let Some(thread) = self.thread.take() {

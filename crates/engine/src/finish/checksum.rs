@@ -1,4 +1,4 @@
-//! The Internet checksum (RFC 1071): a one's complement sum of 16-bit words, taken eight bytes at a time.
+//! The Internet checksum (RFC 1071): a one's complement sum of 16-bit words, taken 32 bytes at a time.
 
 /// A running sum. Its value is kept in the machine's byte order, which the arithmetic doesn't care about (RFC 1071, 2(B)).
 #[derive(Clone, Copy, Debug, Default)]
@@ -8,15 +8,16 @@ impl Sum {
     /// Adds `bytes`, which begin at an even offset of what is summed; an odd last byte counts as if a zero followed.
     #[inline]
     pub(crate) fn add(self, bytes: &[u8]) -> Self {
-        // Two 32-bit halves per word into 64-bit lanes: 2^32 words before a lane could overflow, more than any frame has.
-        let mut lanes = [self.0, 0, 0, 0];
-        let mut chunks = bytes.chunks_exact(16);
+        // 32-bit words into 64-bit lanes: a lane holds the sum of 2^32 of them, more than any frame has.
+        let mut lanes = [0u64; 8];
+        let mut chunks = bytes.chunks_exact(32);
         for chunk in &mut chunks {
             for (lane, word) in lanes.iter_mut().zip(chunk.chunks_exact(4)) {
-                *lane += u64::from(u32::from_ne_bytes([word[0], word[1], word[2], word[3]]));
+                let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+                *lane = lane.wrapping_add(u64::from(word)); // wraps never, and so needs no check
             }
         }
-        let mut sum = fold(lanes[0] + lanes[1] + lanes[2] + lanes[3]);
+        let mut sum = lanes.iter().fold(fold(self.0), |sum, lane| sum + fold(*lane));
         for word in chunks.remainder().chunks(2) {
             sum += u64::from(u16::from_ne_bytes([word[0], word.get(1).copied().unwrap_or(0)]));
         }

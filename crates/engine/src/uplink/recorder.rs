@@ -59,7 +59,7 @@ impl Receive for Recorder {
     ) -> Result<usize, QueueError> {
         for index in frames {
             let frame = batch.frame(usize::from(*index));
-            self.capture.frame(Direction::Outbound, frame);
+            self.capture.frame(Direction::Inbound, frame);
             self.counters.out_bytes.add(u64::from(frame.len));
         }
         self.counters.out_frames.add(frames.len() as u64);

@@ -84,10 +84,10 @@ impl Shared {
 }
 
 impl TapTransmit {
-    /// Reads frames until there is none or no room for more.
-    fn fill(&mut self) -> Result<(), QueueError> {
+    /// Reads frames until there is none or no room for more. Returns whether there may be more.
+    fn fill(&mut self) -> Result<bool, QueueError> {
         let (mut frames, mut bytes) = (0, 0);
-        let mut result = Ok(());
+        let mut result = Ok(true);
         for _ in 0..READS {
             let Some(room) = self.arena.room() else { break };
             match (&*self.file).read(room) {
@@ -103,7 +103,10 @@ impl TapTransmit {
                     result = Err(QueueError::Driver("the tap was removed"));
                     break;
                 }
-                Err(_) => break,
+                Err(_) => {
+                    result = Ok(false);
+                    break;
+                }
             }
         }
         if frames > 0 {
@@ -151,8 +154,7 @@ impl Transmit for TapTransmit {
     }
 
     fn arm(&mut self, _: &Guard<'_>) -> Result<bool, QueueError> {
-        self.fill()?;
-        Ok(!self.arena.is_empty())
+        Ok(self.fill()? || !self.arena.is_empty())
     }
 
     fn disarm(&mut self, _: &Guard<'_>) -> Result<(), QueueError> {

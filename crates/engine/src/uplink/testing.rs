@@ -4,12 +4,12 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use pando_tlp::{Epochs, Participant};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use vm_memory::VolatileSlice;
 
 use super::{Uplink, UplinkQueue};
 use crate::finish::copy_out;
-use crate::{Accepts, Batch, MAX_FRAME, Offload, QueueError, Receive, Transmit};
+use crate::{Accepts, Batch, Finisher, MAX_FRAME, Offload, QueueError, Receive, Transmit};
 
 /// Long enough for anything that happens at all.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -36,6 +36,21 @@ impl Hand {
         }
     }
 
+    /// Gives one frame to `receive`, finished as far as it wants.
+    pub(crate) fn deliver(
+        &mut self,
+        finisher: &mut Finisher,
+        receive: &mut dyn Receive,
+        bytes: &mut [u8],
+        offload: Offload,
+    ) {
+        let guard = self.0.enter();
+        let mut batch = Batch::new();
+        assert!(batch.push(&[VolatileSlice::from(bytes)], offload));
+        let done = finisher.deliver(&guard, receive, &batch, &[0], 0).unwrap();
+        assert_eq!((done.taken, done.dropped), (1, 0));
+    }
+
     /// Fetches once, and completes what it got.
     pub(crate) fn fetch(
         &mut self,
@@ -57,11 +72,14 @@ impl Hand {
     /// Fetches until there are `count` frames, sleeping on the descriptor as a worker does.
     pub(crate) fn fetch_some(&mut self, queue: &mut UplinkQueue, count: usize) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, &queue.readable, epoll::EventData::new_u64(0), edges).unwrap();
         let end = Instant::now() + PATIENCE;
         while frames.len() < count && Instant::now() < end {
             frames.extend(self.fetch(&mut *queue.transmit).unwrap().into_iter().map(|(b, _)| b));
             if frames.len() < count && !self.arm(&mut *queue.transmit) {
-                wait(&queue.readable, PATIENCE);
+                assert!(!sleep(&epoll, PATIENCE).is_empty(), "nobody woke us");
             }
         }
         frames
@@ -71,6 +89,14 @@ impl Hand {
         let guard = self.0.enter();
         transmit.arm(&guard).unwrap()
     }
+}
+
+/// Waits for an edge.
+fn sleep(epoll: &OwnedFd, time: Duration) -> Vec<epoll::Event> {
+    let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
+    let mut events = Vec::with_capacity(1);
+    epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), Some(&time)).unwrap();
+    events
 }
 
 /// Whether `descriptor` becomes readable within `time`.

@@ -91,15 +91,16 @@ fn same(a: &SocketAddr, b: &SocketAddr) -> bool {
 }
 
 impl DatagramTransmit {
-    fn fill(&mut self) {
+    /// Returns whether there may be more.
+    fn fill(&mut self) -> bool {
         let counters = &self.shared.counters;
         // A peer that only sends nonsense keeps the loop no longer than one that sends frames.
         for _ in 0..64 {
-            let Some(room) = self.arena.room() else { break };
+            let Some(room) = self.arena.room() else { return true };
             let (len, from) = match self.shared.socket.recv_from(&mut room[..=MAX_FRAME]) {
                 Ok(received) => received,
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => break,
+                Err(_) => return false,
             };
             self.shared.learn(from);
             if len < 14 {
@@ -112,6 +113,7 @@ impl DatagramTransmit {
                 counters.in_bytes.add(len as u64);
             }
         }
+        true
     }
 }
 
@@ -128,8 +130,7 @@ impl Transmit for DatagramTransmit {
     }
 
     fn arm(&mut self, _: &Guard<'_>) -> Result<bool, QueueError> {
-        self.fill();
-        Ok(!self.arena.is_empty())
+        Ok(self.fill() || !self.arena.is_empty())
     }
 
     fn disarm(&mut self, _: &Guard<'_>) -> Result<(), QueueError> {

@@ -22,6 +22,17 @@ const FRAMES: usize = 64;
 /// Reads at once at most.
 const READS: usize = 8;
 
+/// How reading ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Filled {
+    /// The peer has no more.
+    Empty,
+    /// There may be more.
+    More,
+    /// The peer is gone.
+    Gone,
+}
+
 /// What came in and isn't delivered yet.
 pub(super) struct Input {
     bytes: Box<[u8]>,
@@ -53,23 +64,23 @@ impl Input {
         self.skip = 0;
     }
 
-    /// Reads until `peer` has no more, or there is no room, or it has sent enough nonsense for now. Returns whether the peer is still
-    /// there.
-    pub(super) fn fill(&mut self, peer: &mut impl Read, counters: &UplinkCounters) -> bool {
+    /// Reads until `peer` has no more, or there is no room, or it has sent enough nonsense for now.
+    pub(super) fn fill(&mut self, peer: &mut impl Read, counters: &UplinkCounters) -> Filled {
         self.take_apart(counters);
         for _ in 0..READS {
-            let Some(room) = self.room() else { return true };
+            let Some(room) = self.room() else { return Filled::More };
             match peer.read(room) {
-                Ok(0) => return false,
+                Ok(0) => return Filled::Gone,
                 Ok(len) => {
                     self.fresh.end += len;
                     self.take_apart(counters);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Filled::Empty,
+                Err(_) => return Filled::Gone,
             }
         }
-        true
+        Filled::More
     }
 
     /// Where to read to; `None` if there are frames enough for now.

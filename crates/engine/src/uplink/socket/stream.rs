@@ -21,7 +21,7 @@ use rustix::time::{
 };
 
 use super::file::{self, SocketFile};
-use super::framing::{Input, PREFIX};
+use super::framing::{Filled, Input, PREFIX};
 use crate::finish::copy_out;
 use crate::uplink::{Carrier, Uplink, UplinkCounters, UplinkError, UplinkQueue, io_error};
 use crate::{Accepts, Batch, FrameRef, MAX_FRAME, QueueError, Receive, Transmit};
@@ -251,17 +251,22 @@ impl StreamTransmit {
         }
     }
 
-    fn fill(&mut self) {
+    /// Returns whether there may be more.
+    fn fill(&mut self) -> bool {
         if self.peer.is_none() {
             self.find_peer();
         }
         if self.connection.blocked.load(SeqCst) {
             self.connection.flush(&mut self.connection.output());
         }
-        if let Some(peer) = &self.peer
-            && !self.input.fill(&mut &**peer, &self.connection.counters)
-        {
-            self.lose_peer();
+        let Some(peer) = &self.peer else { return false };
+        match self.input.fill(&mut &**peer, &self.connection.counters) {
+            Filled::Empty => false,
+            Filled::More => true,
+            Filled::Gone => {
+                self.lose_peer();
+                true
+            }
         }
     }
 }
@@ -279,8 +284,7 @@ impl Transmit for StreamTransmit {
     }
 
     fn arm(&mut self, _: &Guard<'_>) -> Result<bool, QueueError> {
-        self.fill();
-        Ok(!self.input.is_empty())
+        Ok(self.fill() || !self.input.is_empty())
     }
 
     fn disarm(&mut self, _: &Guard<'_>) -> Result<(), QueueError> {

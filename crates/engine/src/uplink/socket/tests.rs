@@ -37,7 +37,6 @@ fn exchange(hand: &mut Hand, a: &mut Uplink, b: &mut Uplink) {
     for (from, to) in [(0, 1), (1, 0)] {
         let ends = [&mut *a, &mut *b];
         hand.send(&mut *ends[from].queues[0].receive, &frames);
-        let mut ends = ends;
         let got = hand.fetch_some(only(ends[to]), frames.len());
         assert!(got.iter().eq(frames.iter().map(|(bytes, _)| bytes)), "{from} to {to}");
     }
@@ -275,4 +274,35 @@ fn a_lost_peer_is_no_error_of_the_queue() {
         hand.send(&mut *only(&mut uplink).receive, &[plain(1, 60)]);
     }
     assert!(!uplink.carrier.is_up());
+}
+
+/// A worker sleeps on edges: whenever it armed in vain, what comes next wakes it.
+#[test]
+fn no_edge_is_lost() {
+    let (_directory, path) = directory();
+    let other = path.with_extension("other");
+    let pairs = [
+        (SocketConfig::Listen(path.clone()), SocketConfig::Connect(path.clone())),
+        (
+            SocketConfig::Datagram { local: Some(path.clone()), remote: Some(other.clone()) },
+            SocketConfig::Datagram { local: Some(other), remote: Some(path) },
+        ),
+    ];
+    for (a, b) in pairs {
+        let (mut a, mut b) = (open(a).unwrap(), open(b).unwrap());
+        let sender = std::thread::spawn(move || {
+            let mut hand = Hand::new();
+            for round in 0..200u32 {
+                hand.send(&mut *only(&mut a).receive, &[plain(round as u8, 60)]);
+                std::thread::sleep(Duration::from_micros(u64::from(round * 7 % 50)));
+                hand.fetch(&mut *only(&mut a).transmit).unwrap();
+            }
+            a
+        });
+        let mut hand = Hand::new();
+        let wanted = 150; // the first find nobody there, or a queue of the system that is full
+        let got = hand.fetch_some(only(&mut b), wanted);
+        assert!(got.len() >= wanted, "{}", got.len());
+        sender.join().unwrap();
+    }
 }

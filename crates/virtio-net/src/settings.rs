@@ -66,16 +66,19 @@ impl Settings {
         }
     }
 
-    /// What the switch is to let through to the function.
+    /// What the switch is to let through to the function. In promiscuous mode that is all of it: groups and tags too, as a bridge
+    /// on the function needs (5.1.6.5.1: all incoming packets).
     pub(crate) fn filter(&self) -> Filter {
         Filter {
             link_up: true,
             unicast: [&[self.mac], self.unicast.list()].concat(),
             multicast: self.multicast.list().to_vec(),
             broadcast: true,
-            all_multicast: self.all_multicast || self.multicast == Addresses::All,
+            all_multicast: self.promiscuous
+                || self.all_multicast
+                || self.multicast == Addresses::All,
             promiscuous: self.promiscuous || self.unicast == Addresses::All,
-            vlans: self.vlans.clone(),
+            vlans: if self.promiscuous { None } else { self.vlans.clone() },
             tagged_only: false,
         }
     }

@@ -36,6 +36,21 @@ fn a_driver_without_a_control_queue_gets_its_own_and_every_group() {
 }
 
 #[test]
+fn promiscuous_is_everything_and_too_many_addresses_are_all_of_their_kind() {
+    let config = NicConfig::default().pf();
+    let mut settings = Settings::new(&config, Features::all());
+    settings.all_multicast = false;
+    settings.unicast = Addresses::bounded(vec![config.mac; MAX_ADDRESSES + 1]);
+    let filter = settings.filter();
+    assert!(filter.promiscuous && !filter.all_multicast && filter.vlans.is_some());
+    settings.unicast = Addresses::bounded(vec![config.mac; MAX_ADDRESSES]);
+    assert!(!settings.filter().promiscuous);
+    settings.promiscuous = true;
+    let filter = settings.filter();
+    assert!(filter.promiscuous && filter.all_multicast && filter.vlans.is_none());
+}
+
+#[test]
 fn offloads_rest_on_each_other() {
     let config = NicConfig::default().pf();
     let accepts = |features| Settings::new(&config, features).accepts();

@@ -38,17 +38,20 @@ fn commands_take_effect_on_what_comes_in() {
     send(&mut a, mac(1), 103);
     send(&mut a, new, 104);
     assert_eq!(b.receive(0).1.len(), 104);
-    assert_eq!(b.command(ctrl::RX_PROMISC, &[1]), ctrl::OK);
-    let tagged = |len| {
-        let mut frame = frame(new, mac(0), len);
+    let send_tagged = |a: &mut Driver, to, len| {
+        let mut frame = frame(to, mac(0), len);
         frame[12..16].copy_from_slice(&[0x81, 0, 0, 5]);
-        frame
+        a.send(1, Header::default(), &frame, 1);
+        a.wait_used(1);
     };
-    a.send(1, Header::default(), &tagged(105), 1);
-    a.wait_used(1);
+    send_tagged(&mut a, new, 105);
     assert_eq!(b.command(ctrl::VLAN_ADD, &5u16.to_le_bytes()), ctrl::OK);
-    a.send(1, Header::default(), &tagged(106), 1);
+    send_tagged(&mut a, new, 106);
     assert_eq!(b.receive(0).1.len(), 106);
+    assert_eq!(b.command(ctrl::VLAN_DEL, &5u16.to_le_bytes()), ctrl::OK);
+    assert_eq!(b.command(ctrl::RX_PROMISC, &[1]), ctrl::OK);
+    send_tagged(&mut a, mac(3), 107);
+    assert_eq!(b.receive(0).1.len(), 107);
 }
 
 #[test]

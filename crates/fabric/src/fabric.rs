@@ -81,7 +81,7 @@ impl Fabric {
         tracing::debug!(port = topology.port(port).id, "hot reset");
         for bus in topology.subtree(below) {
             for &device in &topology.bus(bus).devices {
-                self.tree.devices[device.0].reset();
+                self.tree.devices[device.0].hot_reset();
             }
             for &port in &topology.bus(bus).ports {
                 self.tree.bridges[port.0].hot_reset();

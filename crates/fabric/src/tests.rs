@@ -9,6 +9,7 @@ mod mmio;
 mod peer;
 mod properties;
 mod reset;
+mod sriov;
 mod support;
 
 /// The builder of an empty tree with a changed configuration.

@@ -134,7 +134,7 @@ impl Guest<'_> {
     }
 
     /// The offset of an extended capability.
-    fn extended(&self, target: RequesterId, capability: u16) -> u16 {
+    pub(in crate::tests) fn extended(&self, target: RequesterId, capability: u16) -> u16 {
         let mut offset = 0x100;
         loop {
             let header = self.read(target, offset);

@@ -1,6 +1,7 @@
 //! Captures: which ports of which cards are recorded in which files.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,11 +26,11 @@ impl Captures {
     pub(super) fn create(wanted: &[Capture]) -> Result<Self> {
         let mut files = BTreeMap::new();
         for capture in wanted {
-            let path: Box<Path> = capture.file.as_path().into();
-            if !files.contains_key(&path) {
-                let file = CaptureFile::create(&path, SNAP_LENGTH)
-                    .with_context(|| format!("creating the capture file {}", path.display()))?;
-                files.insert(path, file);
+            if let Entry::Vacant(place) = files.entry(capture.file.as_path().into()) {
+                let file = CaptureFile::create(&capture.file, SNAP_LENGTH).with_context(|| {
+                    format!("creating the capture file {}", capture.file.display())
+                })?;
+                place.insert(file);
             }
         }
         Ok(Self { files, wanted: wanted.to_vec() })

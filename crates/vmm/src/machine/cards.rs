@@ -10,7 +10,7 @@ use pando_tlp::Link;
 use pando_virtio_net::{NicConfig, VfConfig, VirtioNic};
 
 use super::captures::Captures;
-use super::tree::{Parts, access_control};
+use super::tree::{Parts, function_access_control};
 use super::uplinks;
 use crate::platform::{Nic, NicModel};
 
@@ -64,7 +64,7 @@ impl Cards {
     ) -> Result<()> {
         let mut device = Ok(None);
         fabric.attach_integrated(nic.id.as_str(), |link, number| {
-            let acs = nic.acs.map(access_control);
+            let acs = nic.acs.map(|acs| function_access_control(acs, 1 + nic.vfs.len()));
             let slot = Slot { function: number << 3, integrated: true, acs, ..Slot::default() };
             device = self.card(nic, &slot, &link).map(Some);
             device.iter().flatten().cloned().collect()
@@ -129,13 +129,14 @@ fn slots(nics: &[&Nic]) -> Vec<Slot> {
     let ari = AriHierarchy::default();
     let with_vfs = |nics: &[&Nic]| nics.iter().filter(|nic| !nic.vfs.is_empty()).count();
     let several = with_vfs(nics) > 1;
+    let functions = nics.iter().map(|nic| 1 + nic.vfs.len()).sum();
     (0..nics.len())
         .map(|index| Slot {
             function: nics[index].position.bits(),
             multi_function: nics.len() > 1,
             next_function: nics.get(index + 1).map_or(0, |next| next.position.bits()),
             integrated: false,
-            acs: nics[index].acs.map(access_control),
+            acs: nics[index].acs.map(|acs| function_access_control(acs, functions)),
             vf_offset: several
                 .then(|| nics[index].vf_offset_behind(with_vfs(&nics[..index]) as u8)),
             ari: ari.clone(),

@@ -170,9 +170,17 @@ fn place(position: DeviceFunction) -> Place {
     Place { device: position.device, function: position.function }
 }
 
-/// A platform file's services as a capability's.
-pub fn access_control(services: Services) -> Acs {
+/// A platform file's services as a port's capability; the tree knows the number of its peers.
+fn access_control(services: Services) -> Acs {
     Acs { services: AcsServices::from_bits_truncate(services.word()), egress_ports: 0 }
+}
+
+/// A platform file's services as the capability of a device of `functions`: egress control has a bit for each (7.7.11.4).
+pub(super) fn function_access_control(services: Services, functions: usize) -> Acs {
+    let acs = access_control(services);
+    let egress = acs.services.contains(AcsServices::EGRESS_CONTROL);
+    let functions = u8::try_from(functions).unwrap_or(u8::MAX);
+    Acs { egress_ports: if egress { functions } else { 0 }, ..acs }
 }
 
 /// A range of the bus that the tree answers in.

@@ -178,6 +178,7 @@ impl FabricBuilder {
         let registers = Registers {
             ports: vec![PortState::default(); bridges.len()],
             devices: vec![Vec::new(); self.devices.len()],
+            functions: vec![None; self.devices.len()],
         };
         let topology = Arc::new(std::mem::take(&mut self.topology));
         let routes = Routes::new(topology.clone(), registers.clone(), &self.root, 0);

@@ -12,9 +12,9 @@
 //! - A write is routed and checked against its sender's gate again when its turn comes, so nothing is sent for a function that
 //!   was stopped meanwhile, or by a route that is gone.
 //! - Each sender has [`CREDITS`] writes on the way, and all together [`DEPTH`]: who exceeds it waits for [`PATIENCE`], then its
-//!   write is dropped and counted. Nobody's flood grows memory or holds up a worker for longer than that.
+//!   writes are dropped and counted until one has arrived. Nobody's flood grows memory or holds up a worker for longer than that.
 
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::SeqCst};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -43,18 +43,52 @@ pub(crate) struct Posted {
     pub(crate) pending: Pending,
 }
 
-/// How many writes of one handle are on the way.
+/// The writes of one handle on the way.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pending(Arc<AtomicU32>);
+pub(crate) struct Pending(Arc<Progress>);
+
+#[derive(Debug, Default)]
+struct Progress {
+    count: AtomicU32,
+    /// Waiting was in vain, and none has arrived since: no use to wait again.
+    is_stuck: AtomicBool,
+}
 
 impl Pending {
     fn get(&self) -> u32 {
-        self.0.load(SeqCst)
+        self.0.count.load(SeqCst)
     }
 
     /// Waits until all are done; `false` when it took too long.
     pub(crate) fn wait(&self) -> bool {
-        patiently(|| self.get() == 0)
+        self.patiently(|| self.get() == 0)
+    }
+
+    fn begin(&self) {
+        self.0.count.fetch_add(1, SeqCst);
+    }
+
+    fn end(&self) {
+        self.0.count.fetch_sub(1, SeqCst);
+        self.0.is_stuck.store(false, SeqCst);
+    }
+
+    /// Asks until the answer is yes, but not for long, and only once where it is in vain.
+    fn patiently(&self, mut done: impl FnMut() -> bool) -> bool {
+        if done() {
+            return true;
+        }
+        let start = Instant::now();
+        while !self.0.is_stuck.load(SeqCst) {
+            std::thread::yield_now();
+            if done() {
+                return true;
+            }
+            if start.elapsed() >= PATIENCE {
+                self.0.is_stuck.store(true, SeqCst);
+            }
+        }
+        false
     }
 }
 
@@ -74,14 +108,14 @@ impl Outbox {
     pub(crate) fn post(&self, posted: Posted) -> bool {
         let pending = posted.pending.clone();
         let mut waiting = Some(posted);
-        let sent = patiently(|| {
+        let sent = pending.patiently(|| {
             if pending.get() >= CREDITS {
                 return false;
             }
             let Some(posted) = waiting.take() else { return true };
-            pending.0.fetch_add(1, SeqCst);
+            pending.begin();
             let Err(error) = self.0.try_send(posted) else { return true };
-            pending.0.fetch_sub(1, SeqCst);
+            pending.0.count.fetch_sub(1, SeqCst);
             if let TrySendError::Full(posted) = error {
                 waiting = Some(posted);
             }
@@ -98,7 +132,7 @@ impl Inbox {
             if let Some(hub) = hub.upgrade() {
                 deliver(&hub, &mut participant, &posted);
             }
-            posted.pending.0.fetch_sub(1, SeqCst);
+            posted.pending.end();
         }
     }
 }
@@ -134,19 +168,4 @@ fn landing(
         Ok(Destination::Device(landing)) => Some(landing),
         _ => None,
     }
-}
-
-/// Asks until the answer is yes, but not for long.
-fn patiently(mut done: impl FnMut() -> bool) -> bool {
-    if done() {
-        return true;
-    }
-    let start = Instant::now();
-    while start.elapsed() < PATIENCE {
-        std::thread::yield_now();
-        if done() {
-            return true;
-        }
-    }
-    false
 }

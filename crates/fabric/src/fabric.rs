@@ -8,13 +8,16 @@
 
 mod access;
 mod config;
+mod function;
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pando_pci::Effects;
+use pando_tlp::RequesterId;
 
 use crate::doorbells::Doorbells;
+use crate::fabric::function::function_state;
 use crate::hub::Hub;
 use crate::routes::{PortState, Registers, RootDecode, Routes};
 use crate::topology::{DeviceIndex, PortIndex};
@@ -34,6 +37,8 @@ pub struct Fabric {
 enum Changed {
     Port(PortIndex),
     Device(DeviceIndex),
+    /// A device beside others, known by this id.
+    Function(DeviceIndex, RequesterId),
     Everything,
 }
 
@@ -68,8 +73,12 @@ impl Fabric {
         }
     }
 
-    fn perform_for_device(&self, device: DeviceIndex, effects: Effects) {
-        if !effects.is_empty() {
+    fn perform_for_device(&self, device: DeviceIndex, target: RequesterId, effects: Effects) {
+        let topology = &self.tree.topology;
+        let siblings = topology.bus_of(device).map_or(0, |bus| topology.bus(bus).devices.len());
+        if siblings > 1 {
+            self.refresh(Changed::Function(device, target));
+        } else if !effects.is_empty() {
             self.refresh(Changed::Device(device));
         }
     }
@@ -124,13 +133,18 @@ impl Fabric {
         match changed {
             Changed::Port(port) => self.update_port(registers, port),
             Changed::Device(device) => self.update_device(registers, device),
+            Changed::Function(device, id) => {
+                self.update_device(registers, device) | self.update_function(registers, device, id)
+            }
             Changed::Everything => {
                 let mut differs = false;
                 for port in 0..self.tree.topology.ports.len() {
                     differs |= self.update_port(registers, PortIndex(port));
                 }
                 for device in 0..self.tree.devices.len() {
-                    differs |= self.update_device(registers, DeviceIndex(device));
+                    let device = DeviceIndex(device);
+                    differs |= self.update_device(registers, device);
+                    differs |= self.update_known_function(registers, device);
                 }
                 differs
             }
@@ -148,6 +162,27 @@ impl Fabric {
         self.tree.devices[device.0].decoded(&mut decoded);
         let old = std::mem::replace(&mut registers.devices[device.0], decoded);
         old != registers.devices[device.0]
+    }
+
+    fn update_function(
+        &self,
+        registers: &mut Registers,
+        device: DeviceIndex,
+        id: RequesterId,
+    ) -> bool {
+        let Some(state) = function_state(&*self.tree.devices[device.0], id) else { return false };
+        registers.functions[device.0].replace(state) != Some(state)
+    }
+
+    /// After a reset; before the first write of all there is nothing to know.
+    fn update_known_function(&self, registers: &mut Registers, device: DeviceIndex) -> bool {
+        let Some(old) = registers.functions[device.0] else { return false };
+        let above =
+            self.tree.topology.bus_of(device).and_then(|bus| self.tree.topology.bus(bus).above);
+        let bus = above.map_or(0, |port| registers.ports[port.0].controls.secondary);
+        let id = RequesterId::new(bus, old.function);
+        let new = function_state(&*self.tree.devices[device.0], id);
+        std::mem::replace(&mut registers.functions[device.0], new) != new
     }
 
     /// Takes the registers as they are at power-on.

@@ -73,6 +73,7 @@ impl Hub {
         let (arrival, mut same) =
             routes.up(bus, request, address.0).map_err(|refusal| self.refused(refusal))?;
         match arrival {
+            Arrival::Inside(entry) => self.landing(entry, address.0, same).map(Destination::Device),
             Arrival::Peer(port) => {
                 let entry = routes.down(port, address.0).ok_or_else(|| self.unsupported())?;
                 self.landing(entry, address.0, same).map(Destination::Device)
@@ -161,7 +162,7 @@ impl Hub {
             Refusal::UnsupportedRequest(_) | Refusal::Nowhere => {
                 self.counters.unsupported_requests.add();
             }
-            Refusal::Violation(_) => {
+            Refusal::Violation(_) | Refusal::ViolationInside(_) => {
                 self.counters.violations.add();
                 return Fault::CompleterAbort;
             }

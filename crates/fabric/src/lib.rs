@@ -12,8 +12,7 @@
 //! Invariant: nothing here knows a packet, a NIC or KVM. Invariant: a device is never called with a lock of the tree held,
 //! but for asking what it decodes and which doorbells it wants.
 //!
-//! Left out: hot-plug, I/O space, error messages to the root port (refusals are counted where they will be sent from),
-//! peer-to-peer inside a multi-function device (its requests always leave on the link).
+//! Left out: hot-plug, I/O space, error messages to the root port (refusals are counted where they will be sent from).
 
 mod builder;
 mod counters;

@@ -4,6 +4,7 @@
 //! 6.0, 7.5.1.3 (windows, bus numbers); PCI-to-PCI bridge architecture 1.2, chapter 4 (address decoding).
 
 mod config;
+mod inside;
 mod upward;
 
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 use pando_pci::{Decoded, Region, Routing, Window};
 
 pub(crate) use config::Addressee;
+pub(crate) use inside::FunctionState;
 pub(crate) use upward::{Arrival, Refusal};
 
 use crate::map::{Claimant, Entry, Map};
@@ -70,6 +72,8 @@ impl PortState {
 pub(crate) struct Registers {
     pub(crate) ports: Vec<PortState>,
     pub(crate) devices: Vec<Vec<Decoded>>,
+    /// Of devices beside others.
+    pub(crate) functions: Vec<Option<FunctionState>>,
 }
 
 /// What the root complex decodes by itself: fixed claims, and the rest, which it passes to the root bus.

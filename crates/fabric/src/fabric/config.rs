@@ -74,7 +74,7 @@ impl Fabric {
             }
             Some(Addressee::Devices(bus, kind)) => {
                 match self.write_devices(bus, kind, target, (register, value, enables)) {
-                    Some((device, effects)) => self.perform_for_device(device, effects),
+                    Some((device, effects)) => self.perform_for_device(device, target, effects),
                     None => self.hub.counters.absent_config_writes.add(),
                 }
             }

@@ -3,8 +3,9 @@
 use pando_pci::PortKind;
 
 use super::Routes;
+use crate::map::Entry;
 use crate::span::Span;
-use crate::topology::{BusIndex, PortIndex};
+use crate::topology::{BusIndex, DeviceIndex, PortIndex};
 use crate::verdict::{Egress, Ingress, Request, Verdict, verdict};
 
 /// Where a request leaves the upward way.
@@ -12,6 +13,8 @@ use crate::verdict::{Egress, Ingress, Request, Verdict, verdict};
 pub(crate) enum Arrival {
     /// In the root complex, untranslated.
     Root,
+    /// At another function of the sender's device.
+    Inside(Entry),
     /// At a peer port, downwards, without any translation.
     Peer(PortIndex),
 }
@@ -25,6 +28,8 @@ pub(crate) enum Refusal {
     UnsupportedRequest(PortIndex),
     /// An ACS violation was detected here.
     Violation(PortIndex),
+    /// An ACS violation was detected by the sending function.
+    ViolationInside(DeviceIndex),
     /// The sender is not in the tree (yet).
     Nowhere,
 }
@@ -38,6 +43,9 @@ impl Routes {
         address: u64,
     ) -> Result<(Arrival, Span), Refusal> {
         let mut same = Span::ALL;
+        if let Some(entry) = self.inside(bus, request, address, &mut same)? {
+            return Ok((Arrival::Inside(entry), same));
+        }
         let mut redirected = false;
         loop {
             let here = self.topology.buses.get(bus.0).ok_or(Refusal::Nowhere)?;

@@ -78,3 +78,58 @@ fn egress_control_follows_the_vector_of_the_ingress_port() {
         assert_eq!(target.dma.read(Iova(sender.bar()), &mut [0; 4]), Ok(()));
     }
 }
+
+/// A device of two real functions below one port; returns what a read of function 0 from function 1's BAR gives.
+fn between_functions(acs: Option<pando_pci::Acs>, bits: u16) -> Result<(), Fault> {
+    use pando_pci::{Device, EndpointConfig};
+    let mut machine = super::support::Machine::plain();
+    machine.root_port("rp");
+    let mut ways = Vec::new();
+    machine
+        .builder
+        .attach("card", "rp", |link| {
+            (0..2)
+                .map(|function| {
+                    let plain = super::sriov::plain();
+                    let config = EndpointConfig { function, multi_function: true, acs, ..plain };
+                    let endpoint = super::sriov::endpoint(config, link.clone(), &mut ways);
+                    std::sync::Arc::new(endpoint) as std::sync::Arc<dyn Device>
+                })
+                .collect()
+        })
+        .unwrap();
+    let (fabric, _) = machine.build();
+    let guest = super::support::Guest(&fabric);
+    guest.scan(0, 0);
+    let port = guest.find_port("rp");
+    guest.write(port, 0x20, 0x0000_fff0);
+    let base = super::support::MMIO64;
+    guest.set_window(port, base, base + (1 << 20));
+    guest.write16(port, 0x04, 0x0406);
+    for function in 0..2 {
+        let id = pando_tlp::RequesterId::new(1, function);
+        guest.set_bar(id, base + u64::from(function) * 0x1000);
+        guest.write16(id, 0x04, 0x0406);
+        if acs.is_some() {
+            guest.set_acs(id, bits);
+        }
+    }
+    let (to_other, to_own) = (Iova(base + 0x1000), Iova(base));
+    assert_eq!(ways[0].read(to_own, &mut [0; 4]), Err(Fault::UnsupportedRequest));
+    ways[0].read(to_other, &mut [0; 4])
+}
+
+#[test]
+fn functions_of_one_device_reach_each_other_as_software_believes() {
+    use pando_pci::{Acs, AcsServices};
+    let all = Some(Acs::all_but_egress_control());
+    let none = Some(Acs { services: AcsServices::empty(), egress_ports: 0 });
+    let egress = Some(Acs { services: AcsServices::EGRESS_CONTROL, egress_ports: 8 });
+    // What leaves on the link comes back to the port's own window, where nothing forwards it.
+    let left = Err(Fault::UnsupportedRequest);
+    assert_eq!(between_functions(None, 0), Ok(()), "no capability, no isolation");
+    assert_eq!(between_functions(none, 0), left, "an empty capability says there is no way");
+    assert_eq!(between_functions(all, 0), Ok(()), "controls that are off");
+    assert_eq!(between_functions(all, RR), left);
+    assert_eq!(between_functions(egress, 1 << 5), Ok(()), "the vector is empty");
+}

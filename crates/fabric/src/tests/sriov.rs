@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pando_pci::{
     Bar, Device, Endpoint, EndpointConfig, FunctionId, Identity, Model, Resources, SriovConfig,
 };
-use pando_tlp::{Dma, Fault, Iova, MsiMessage, RequesterId};
+use pando_tlp::{Dma, Fault, Iova, Link, MsiMessage, RequesterId};
 
 use super::support::{Guest, MMIO64, Machine, config};
 use crate::Fabric;
@@ -40,6 +40,25 @@ fn bar(size: u64) -> Resources {
     Resources { bars: vec![bar], ..Resources::default() }
 }
 
+/// A function with one BAR of 4 KiB.
+pub(super) fn plain() -> EndpointConfig {
+    let identity = Identity { vendor: 0x1234, device: 1, class: 0x02_0000, ..Default::default() };
+    EndpointConfig::new(identity, bar(0x1000))
+}
+
+/// A function of such a card; its way into the tree is appended to `ways`.
+pub(super) fn endpoint(
+    config: EndpointConfig,
+    link: Arc<dyn Link>,
+    ways: &mut Vec<Arc<dyn Dma>>,
+) -> Endpoint {
+    Endpoint::new(config, link, |functions| {
+        ways.push(functions.pf().dma.clone());
+        Arc::new(Card)
+    })
+    .unwrap()
+}
+
 struct Wood {
     fabric: Fabric,
     outside: Arc<super::support::Outside>,
@@ -53,11 +72,8 @@ impl Wood {
         let mut machine = Machine::new(config(), true);
         machine.root_port("rp").switch("sw", "rp", &["dp"]);
         let mut vfs = Vec::new();
-        let identity =
-            Identity { vendor: 0x1234, device: 1, class: 0x02_0000, ..Default::default() };
-        let sriov = SriovConfig::new(VFS, 2, 0, bar(VF_SIZE));
-        let config =
-            EndpointConfig { sriov: Some(sriov), ..EndpointConfig::new(identity, bar(0x1000)) };
+        let sriov = Some(SriovConfig::new(VFS, 2, 0, bar(VF_SIZE)));
+        let config = EndpointConfig { sriov, ..plain() };
         machine
             .builder
             .attach("card", "dp", |link| {
@@ -171,7 +187,7 @@ fn nothing_is_read_that_never_was_there() {
     std::thread::scope(|scope| {
         let changes = scope.spawn(|| {
             let guest = Guest(&wood.fabric);
-            for round in 0..200_u64 {
+            for round in 0..40_u64 {
                 let port = guest.find_port(["rp", "sw", "dp"][round as usize % 3]);
                 guest.set_window(port, MMIO64 + (4 << 20), MMIO64 + (8 << 20));
                 guest.write8(port, 0x1a, 3);

@@ -57,9 +57,10 @@ enum Choice {
 
 fn main() -> Result<ExitCode> {
     let options = Options::parse();
+    let filter = options.filter.as_deref().unwrap_or_default();
     let wanted =
-        |name: &str| options.filter.as_ref().is_none_or(|filter| name.contains(filter.as_str()));
-    let tests: Vec<_> = suite::tests().into_iter().filter(|test| wanted(test.name)).collect();
+        |test: &Test| test.name.contains(filter) && (!options.payloads_only || test.is_payload());
+    let tests: Vec<_> = suite::tests().into_iter().filter(wanted).collect();
     if options.list {
         tests.iter().for_each(|test| println!("{}", test.name));
         return Ok(ExitCode::SUCCESS);

@@ -1,5 +1,7 @@
 //! Uplinks, faults and captures as a card has them: behind real workers and a switch, through the public interface only.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;

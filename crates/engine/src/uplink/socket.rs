@@ -20,7 +20,8 @@ pub enum SocketConfig {
     Listen(PathBuf),
     /// A stream: connects to a peer that listens at the path, again and again until it is there.
     Connect(PathBuf),
-    /// Datagrams.
+    /// Datagrams. The system queues only `net.unix.max_dgram_qlen` of them, often 10, and a burst beyond that is dropped: a stream
+    /// carries more.
     Datagram {
         /// Where this end receives; `None`: a name that only the peer learns.
         local: Option<PathBuf>,

@@ -69,17 +69,24 @@ impl Hand {
         Ok(frames)
     }
 
-    /// Fetches until there are `count` frames, sleeping on the descriptor as a worker does.
+    /// Fetches until there are `count` frames, sleeping in between.
     pub(crate) fn fetch_some(&mut self, queue: &mut UplinkQueue, count: usize) -> Vec<Vec<u8>> {
+        self.fetch_asleep(&mut Sleeper::new(queue), queue, count)
+    }
+
+    /// The same, with a sleeper that has heard of the queue before.
+    pub(crate) fn fetch_asleep(
+        &mut self,
+        sleeper: &mut Sleeper,
+        queue: &mut UplinkQueue,
+        count: usize,
+    ) -> Vec<Vec<u8>> {
         let mut frames = Vec::new();
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
-        let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&epoll, &queue.readable, epoll::EventData::new_u64(0), edges).unwrap();
         let end = Instant::now() + PATIENCE;
         while frames.len() < count && Instant::now() < end {
             frames.extend(self.fetch(&mut *queue.transmit).unwrap().into_iter().map(|(b, _)| b));
             if frames.len() < count && !self.arm(&mut *queue.transmit) {
-                assert!(!sleep(&epoll, PATIENCE).is_empty(), "nobody woke us");
+                assert!(sleeper.sleep(), "nobody woke us");
             }
         }
         frames
@@ -91,12 +98,24 @@ impl Hand {
     }
 }
 
-/// Waits for an edge.
-fn sleep(epoll: &OwnedFd, time: Duration) -> Vec<epoll::Event> {
-    let time = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
-    let mut events = Vec::with_capacity(1);
-    epoll::wait(epoll, rustix::buffer::spare_capacity(&mut events), Some(&time)).unwrap();
-    events
+/// Waits for edges of a queue's descriptor, as a worker does.
+pub(crate) struct Sleeper(OwnedFd);
+
+impl Sleeper {
+    pub(crate) fn new(queue: &UplinkQueue) -> Self {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+        let edges = epoll::EventFlags::IN | epoll::EventFlags::ET;
+        epoll::add(&epoll, &queue.readable, epoll::EventData::new_u64(0), edges).unwrap();
+        Self(epoll)
+    }
+
+    /// Whether there was one.
+    fn sleep(&mut self) -> bool {
+        let time = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
+        let mut events = Vec::with_capacity(1);
+        epoll::wait(&self.0, rustix::buffer::spare_capacity(&mut events), Some(&time)).unwrap();
+        !events.is_empty()
+    }
 }
 
 /// Whether `descriptor` becomes readable within `time`.

@@ -1,12 +1,14 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::SocketConfig;
-use crate::uplink::testing::{Hand, PATIENCE, only, plain, wait};
+use crate::uplink::testing::{Hand, PATIENCE, Sleeper, only, plain, wait};
 use crate::uplink::{Uplink, UplinkConfig, UplinkError};
 use crate::{MAX_FRAME, QueueError};
 
@@ -290,19 +292,29 @@ fn no_edge_is_lost() {
     ];
     for (a, b) in pairs {
         let (mut a, mut b) = (open(a).unwrap(), open(b).unwrap());
-        let sender = std::thread::spawn(move || {
-            let mut hand = Hand::new();
-            for round in 0..200u32 {
-                hand.send(&mut *only(&mut a).receive, &[plain(round as u8, 60)]);
-                std::thread::sleep(Duration::from_micros(u64::from(round * 7 % 50)));
-                hand.fetch(&mut *only(&mut a).transmit).unwrap();
+        let mut hand = Hand::new();
+        until_carrier(&mut hand, &mut a, true);
+        let received = Arc::new(AtomicU32::new(0));
+        let sender = std::thread::spawn({
+            let received = received.clone();
+            move || {
+                for round in 0..500u32 {
+                    hand.send(&mut *only(&mut a).receive, &[plain(round as u8, 60)]);
+                    while received.load(SeqCst) == round {
+                        std::thread::yield_now();
+                    }
+                    // Now and then long enough for the other to fall asleep.
+                    std::thread::sleep(Duration::from_micros(u64::from(round * 7 % 50)));
+                }
+                a
             }
-            a
         });
         let mut hand = Hand::new();
-        let wanted = 150; // the first find nobody there, or a queue of the system that is full
-        let got = hand.fetch_some(only(&mut b), wanted);
-        assert!(got.len() >= wanted, "{}", got.len());
+        let mut sleeper = Sleeper::new(only(&mut b));
+        for round in 0..500u32 {
+            assert_eq!(hand.fetch_asleep(&mut sleeper, only(&mut b), 1).len(), 1, "{round}");
+            received.store(round + 1, SeqCst);
+        }
         sender.join().unwrap();
     }
 }

@@ -176,7 +176,7 @@ fn request(bus: u8) -> Request {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn the_map_is_what_asking_bus_by_bus_gives((routes, open) in routes()) {

@@ -187,7 +187,7 @@ fn nothing_is_read_that_never_was_there() {
     std::thread::scope(|scope| {
         let changes = scope.spawn(|| {
             let guest = Guest(&wood.fabric);
-            for round in 0..40_u64 {
+            for round in 0..300_u64 {
                 let port = guest.find_port(["rp", "sw", "dp"][round as usize % 3]);
                 guest.set_window(port, MMIO64 + (4 << 20), MMIO64 + (8 << 20));
                 guest.write8(port, 0x1a, 3);

@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 use pando_tlp::{Fault, Guard, Iova};
 use vm_memory::VolatileSlice;
 
+use super::task::Pass;
 use super::*;
 use crate::pcap::Direction;
 use crate::ring::{SplitConfig, SplitRing};
 use crate::testing::{Driver, RawReceive, RawTransmit, Tree, WRITE, allocations};
 use crate::{
-    Accepts, Batch, Capture, Checksum, DropReason, Filter, FrameRef, MacAddress, Offload, PortKind,
+    Batch, Capture, Checksum, DropReason, Filter, FrameRef, MacAddress, Offload, PortKind,
     Segmentation, SegmentationKind, Switch,
 };
 
@@ -330,20 +331,18 @@ fn new_buffers_wake_a_paused_sender() {
     let mut sender = world.running(0);
     let mut receiver = world.function(1);
     receiver.start_receiving(&world.engine);
-    let mut waited = 0;
+    let mut came = 0;
     for number in 0..200 {
         wait(|| sender.send(mac(1), number, 100));
         std::thread::sleep(Duration::from_micros(300));
         receiver.give_buffer();
-        let start = Instant::now();
-        while receiver.received().is_empty() && start.elapsed() < Duration::from_millis(50) {
-            std::thread::yield_now();
-        }
-        waited += u32::from(start.elapsed() < Duration::from_millis(50));
+        wait(|| {
+            came += receiver.received().len() as u64;
+            came + receiver.receive_drops(DropReason::Stalled) > u64::from(number)
+        });
     }
-    let dropped = receiver.receive_drops(DropReason::Stalled);
-    assert_eq!(u64::from(waited) + dropped, 200);
-    assert!(waited > 20, "{waited} came, {dropped} were dropped");
+    // A busy machine may make some wait too long.
+    assert!(came > 20, "{came} came");
 }
 
 #[test]
@@ -630,17 +629,18 @@ fn a_long_frame_is_cut_for_who_needs_it_and_goes_on_where_buffers_ran_out() {
     bytes.extend([8, 0, 0x45, 0, 0, 0, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
     bytes.extend([0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x10, 0, 0, 0, 0, 0, 0]);
     bytes.extend((0..30_000u32).map(|at| (at / 1000) as u8));
-    let queue = Box::new(Long(Some(bytes)));
-    let _sending = world.engine.transmit(&sender.port, 0, queue, Box::new(|_| {}));
-    let mut pieces = Vec::new();
-    // A buffer at a time, faster than the receiver's patience ends.
-    wait(|| {
-        if receiver.receive.room() > RING as usize - 3 {
-            receiver.give_buffer();
-        }
+    let (mut participant, mut pieces) = (world.epochs.join(), Vec::new());
+    let mut scratch = Scratch::new(Finisher::new());
+    let mut transmitter = Transmitter::new(Box::new(Long(Some(bytes))), &sender.port, 0);
+    for _ in 0..3 {
+        // The test sets the pace, so nobody waits for longer than it takes to add buffers.
+        let pass = transmitter.pass(&participant.enter(), &mut scratch).unwrap();
+        assert!(matches!(pass, Pass::Paused(_)));
+        (0..10).for_each(|_| receiver.give_buffer());
+        transmitter.pass(&participant.enter(), &mut scratch).unwrap();
         pieces.extend(receiver.received());
-        pieces.len() == 30
-    });
+    }
+    assert_eq!(pieces.len(), 30);
     for (at, piece) in pieces.iter().enumerate() {
         assert_eq!(piece.len(), 1054);
         assert!(piece[54..].iter().all(|byte| usize::from(*byte) == at), "piece {at}");

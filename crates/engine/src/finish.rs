@@ -4,18 +4,18 @@
 //! out UDP segmentation and tunnels: no NIC of ours offers them.
 
 mod checksum;
+mod counters;
 mod headers;
 mod segment;
 
 use std::sync::Arc;
 
 use pando_tlp::Guard;
-use serde::Serialize;
 use vm_memory::VolatileSlice;
 
-use crate::counter::Counter;
 use crate::{Accepts, Batch, Checksum, FrameRef, Offload, QueueError, Receive, Segmentation};
 pub(crate) use checksum::Sum;
+pub use counters::{FinishCounters, Unfinishable};
 pub(crate) use headers::network;
 use headers::{HEADERS, Headers};
 use segment::Template;
@@ -40,43 +40,6 @@ const ALL: [u16; GROUP] = {
     }
     all
 };
-
-/// Why a frame can't be finished: it isn't what its metadata says. It is dropped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfinishable {
-    /// Longer than [`MAX_FRAME`], or it would be cut into frames longer than IP allows.
-    #[error("the frame is too long")]
-    TooLong,
-    /// The checksum's place isn't inside the frame, or it is in the Ethernet header (a checksum there would rewrite addresses and
-    /// tags after the switch has judged them).
-    #[error("the checksum lies outside the packet")]
-    Checksum,
-    /// The headers aren't whole, or aren't TCP over the stated IP version, or are of a fragment.
-    #[error("the headers are not what the segmentation request says")]
-    Headers,
-    /// Cut into pieces smaller than any driver asks for.
-    #[error("the segment size is too small")]
-    SegmentSize,
-}
-
-/// What finishing has done so far.
-#[derive(Debug, Default, Serialize)]
-pub struct FinishCounters {
-    /// Checksums completed in frames that stayed whole.
-    pub checksums: Counter,
-    /// Long frames cut.
-    pub long_frames: Counter,
-    /// Frames they were cut into.
-    pub segments: Counter,
-    /// Dropped: [`Unfinishable::TooLong`].
-    pub dropped_too_long: Counter,
-    /// Dropped: [`Unfinishable::Checksum`].
-    pub dropped_checksum: Counter,
-    /// Dropped: [`Unfinishable::Headers`].
-    pub dropped_headers: Counter,
-    /// Dropped: [`Unfinishable::SegmentSize`].
-    pub dropped_segment_size: Counter,
-}
 
 /// What became of the frames given to [`Finisher::deliver`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -242,7 +205,7 @@ impl Finisher {
                     out.push(&[VolatileSlice::from(bytes)], offload);
                 }
                 Err(why) => {
-                    count(&self.counters, why);
+                    self.counters.refused(why);
                     dropped += 1;
                 }
             }
@@ -257,7 +220,7 @@ impl Finisher {
     }
 
     fn refuse(&self, why: Unfinishable) -> Finish {
-        count(&self.counters, why);
+        self.counters.refused(why);
         Finish::Unfinishable(why)
     }
 }
@@ -371,16 +334,6 @@ fn cut(
         }
     }
     Ok(Finish::Whole)
-}
-
-fn count(counters: &FinishCounters, why: Unfinishable) {
-    match why {
-        Unfinishable::TooLong => &counters.dropped_too_long,
-        Unfinishable::Checksum => &counters.dropped_checksum,
-        Unfinishable::Headers => &counters.dropped_headers,
-        Unfinishable::SegmentSize => &counters.dropped_segment_size,
-    }
-    .add(1);
 }
 
 #[cfg(test)]

@@ -115,11 +115,13 @@ impl Line {
 
     fn hold(&mut self, bytes: Option<Box<[u8]>>) {
         let Some(bytes) = bytes else { return };
+        // The time first: the timer, set after it, expires no sooner.
+        let due = Instant::now() + self.faults.delay_by;
         if self.late.is_empty() {
             self.set_timer(Some(self.faults.delay_by));
         }
         self.held += bytes.len();
-        self.late.push_back((Instant::now() + self.faults.delay_by, bytes));
+        self.late.push_back((due, bytes));
     }
 
     /// Makes the timer readable after `delay`, or never.

@@ -6,9 +6,7 @@ use std::sync::atomic::fence;
 use std::time::{Duration, Instant};
 
 use pando_engine::ring::SplitConfig;
-use pando_tlp::{
-    Access, Dma, Fault, Gpa, GuestRam, Iova, MsiMessage, RequesterId, Target,
-};
+use pando_tlp::{Access, Dma, Fault, Gpa, GuestRam, Iova, MsiMessage, RequesterId, Target};
 use vm_memory::{Bytes, VolatileSlice};
 
 /// Entries of each ring.
@@ -93,7 +91,8 @@ impl Ring {
             let _ = memory.write_obj(buffers + index * PAGE, at);
             let _ = memory.write_obj(len, at + 8);
             let _ = memory.write_obj(flags, at + 12);
-            let _ = memory.write_obj(index as u16, (ring.available_ring() + 4 + index * 2) as usize);
+            let _ =
+                memory.write_obj(index as u16, (ring.available_ring() + 4 + index * 2) as usize);
         }
         ring
     }

@@ -109,10 +109,10 @@ impl Engine {
     ) -> io::Result<TaskHandle> {
         let body = Body::Transmit(Box::new(Transmitter::new(queue, port, index)));
         let home = self.idlest(body.kind());
-        let task = Task::new(body, home, on_error);
-        task.doorbell.rung_by(descriptor)?;
-        task.start();
-        Ok(TaskHandle(task))
+        let handle = TaskHandle(Task::new(body, home, on_error));
+        handle.0.doorbell.rung_by(descriptor)?;
+        handle.0.start();
+        Ok(handle)
     }
 
     /// Serves a control queue from now on.

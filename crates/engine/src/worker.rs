@@ -168,8 +168,11 @@ impl Drop for Engine {
             worker.stop();
         }
         for thread in self.threads.drain(..) {
-            // A worker contains what its queues do; if it panicked all the same, the message is out already.
-            let _ = thread.join();
+            // An owner told of an error may hold the last handle, and then this is a worker. A worker contains what its queues do;
+            // if it panicked all the same, the message is out already.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
         }
     }
 }

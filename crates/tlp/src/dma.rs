@@ -63,6 +63,12 @@ pub trait Dma: Send + Sync {
     /// Writes `data`, wherever it goes; on a fault a part may have been written.
     fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault>;
 
+    /// Writes `data` as poisoned (error forwarding, PCI Express base 6.0, 2.7.2): whoever receives it throws the data away and
+    /// reports the error. A posted write: the sender learns nothing of that. Lost where nothing knows of poison.
+    fn write_poisoned(&self, _address: Iova, _data: &[u8]) -> Result<(), Fault> {
+        Ok(())
+    }
+
     /// Sends an MSI: a 4-byte write of `message.data` to `message.address`.
     fn interrupt(&self, message: MsiMessage) -> Result<(), Fault> {
         self.write(Iova(message.address), &message.data.to_le_bytes())

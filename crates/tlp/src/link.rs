@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Dma, Epochs, Requester};
+use crate::{Dma, Epochs, ErrorMessage, Requester, RequesterId};
 
 /// What the tree gives to whatever sits below a port.
 pub trait Link: Send + Sync {
@@ -14,4 +14,7 @@ pub trait Link: Send + Sync {
 
     /// The set of doorbells the device wants to be rung by event has changed. Only notes it down; never calls back.
     fn doorbells_changed(&self);
+
+    /// Sends an error message of the function `source` upwards. Takes no lock of a device. Nobody listens unless the tree does.
+    fn report(&self, _source: RequesterId, _message: ErrorMessage) {}
 }

@@ -1,0 +1,41 @@
+//! An Intel 82599 network card with virtual functions, for the drivers that a stock guest has: ixgbe and ixgbevf, DPDK's PMDs, iPXE
+//! (Intel 82599 10 GbE Controller datasheet).
+//!
+//! [`IntelNic`] is the card. Its registers: `pf` and `vf` find the subject of an offset (`interrupt`, `mailbox`, `statistics`, `queue`,
+//! `eeprom`, `link`, `semaphore`), the rest is `storage`; `chip` holds them all and is what workers share. A write that asks for more
+//! than storing returns an `effect`; `card`, the `Model`, performs it. `work` starts and stops queues, `transmit` and `receive` are
+//! what they do, `policy` what filters and pools mean for the switch.
+//!
+//! Left out: INTx and MSI (the functions of this platform don't have them), I/O BAR, expansion ROM, VPD, firmware, flow control, DCB,
+//! MACsec, IPsec, FCoE, DCA, wake on LAN, time stamps.
+
+mod card;
+mod chip;
+mod eeprom;
+mod effect;
+mod identity;
+mod interrupt;
+mod layout;
+mod link;
+mod mailbox;
+mod nic;
+mod pf;
+mod policy;
+mod queue;
+mod receive;
+mod reset;
+mod semaphore;
+mod settings;
+mod spec;
+mod statistics;
+mod storage;
+#[cfg(test)]
+mod testing;
+mod throttle;
+mod transmit;
+mod vf;
+mod work;
+
+pub use identity::Model;
+pub use nic::{BuildError, IntelNic, NicReport};
+pub use settings::{ConfigError, MAX_VFS, NicConfig};

@@ -1,6 +1,7 @@
-//! Builds each file of `payloads/` into an ELF: one call of rustc for the installed target's own `core`, no Cargo.
+//! Builds each file of `payloads/` into an ELF, and each folder of `programs/` into a static program for guests: one call
+//! of rustc for the installed target, no Cargo.
 //!
-//! They are no crate of the workspace, whose tests want `std` and unwinding.
+//! They are no crates of the workspace: payloads have no `std`, and programs have flags that its build scripts must not get.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,7 @@ const LINK: &str = "-nostartfiles -nostdlib -static -no-pie -Wl,--build-id=none 
 
 fn main() {
     println!("cargo::rerun-if-changed=payloads");
+    println!("cargo::rerun-if-changed=programs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     for entry in fs::read_dir("payloads").expect("the folder payloads") {
         let source = entry.expect("an entry of the folder payloads").path();
@@ -22,6 +24,22 @@ fn main() {
             );
         }
     }
+    for entry in fs::read_dir("programs").expect("the folder programs") {
+        let folder = entry.expect("an entry of the folder programs").path();
+        compile_program(&folder, &out.join(folder.file_name().expect("a folder has a name")));
+    }
+}
+
+/// A program that needs no library, nor a loader, of the system it runs on.
+fn compile_program(folder: &Path, program: &Path) {
+    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--edition", "2024", "--crate-type", "bin", "-O", "-D", "warnings"]);
+    for option in ["target-feature=+crt-static", "strip=symbols", "panic=abort"] {
+        rustc.args(["-C", option]);
+    }
+    rustc.args(["--target", "x86_64-unknown-linux-gnu"]);
+    let status = rustc.arg("-o").arg(program).arg(folder.join("main.rs")).status();
+    assert!(status.expect("rustc runs").success(), "{} does not compile", folder.display());
 }
 
 fn compile(source: &Path, elf: &Path) {

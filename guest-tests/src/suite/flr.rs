@@ -21,16 +21,16 @@ const VF: &str = r#"
     expect_match "the third has an FLR" "$(cat "/sys/bus/pci/devices/$address/reset_method")" flr
     echo flr >"/sys/bus/pci/devices/$address/reset_method"
 
-    within a ping -i 0.02 -q 10.0.0.2 >/tmp/ping 2>&1 &
+    begin_pings a 10.0.0.2
     for round in 1 2 3; do
         echo "$address" >/sys/bus/pci/drivers/virtio-pci/unbind
         check "round $round: FLR" bash -c "echo 1 >/sys/bus/pci/devices/$address/reset"
         expect_eq "round $round: bus mastering is off" "$(($(setpci -s "$address" COMMAND) & 4))" 0
         echo "$address" >/sys/bus/pci/drivers/virtio-pci/bind
     done
-    kill -INT %% && wait %% || true
-    expect_match "the pair lost nothing" "$(cat /tmp/ping)" " 0% packet loss"
-    check "the pair sent something" [ "$(awk '/transmitted/ { print $1 }' /tmp/ping)" -ge 20 ]
+    pings=$(end_pings)
+    expect_match "the pair lost nothing" "$pings" ", 0% lost"
+    check "the pair sent something ($pings)" [ "${pings%% *}" -ge 20 ]
     into c "$(netdev "$address")" 10.0.0.3/24
     check "the third works again" reaches c 10.0.0.1
 "#;

@@ -75,10 +75,10 @@ const REBIND: &str = r#"
     for round in 1 2 3; do
         into b "$(netdev "$address")" 10.0.0.2/24
         check "round $round: the VFs talk" reaches a 10.0.0.2
-        within a ping -i 0.01 -q 10.0.0.2 >/tmp/ping 2>&1 &
+        begin_pings a 10.0.0.2
         sleep 0.3
         check "round $round: unbind under traffic" bash -c "echo $address >/sys/bus/pci/drivers/virtio-pci/unbind"
-        kill %% 2>/dev/null && wait || true
+        note "$(end_pings)"
         check "round $round: bind again" bash -c "echo $address >/sys/bus/pci/drivers/virtio-pci/bind"
     done
 "#;

@@ -6,5 +6,4 @@ ip tuntap add dev pando0 mode tap multi_queue vnet_hdr
 ip addr add 10.1.0.1/24 dev pando0
 ip link set pando0 up
 iperf3 --server --daemon >/dev/null
-"$1" run --kernel "$2" --initrd "$3" --platform "$4" --on-reset exit \
-    --cmdline "console=ttyS0,115200 earlycon=uart8250,io,0x3f8,115200 loglevel=1 quiet panic=-1"
+"$1" run --kernel "$2" --initrd "$3" --platform "$4" --on-reset exit --cmdline quiet

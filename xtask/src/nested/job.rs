@@ -10,6 +10,9 @@ use anyhow::{Context, Result};
 
 use crate::paths;
 
+/// Temporary files go into L1's own memory: on 9p a file has no size to change once it is unlinked, as iperf3 does.
+const TEMPORARY: &[u8] = b"if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi\n";
+
 /// A job's own folder, removed with it.
 pub(super) struct Folder(PathBuf);
 
@@ -64,6 +67,7 @@ fn script(
     for (name, value) in variables.filter(|(name, _)| is_identifier(name.as_bytes())) {
         script.extend([b"export ", name.as_bytes(), b"=", &quoted(&value), b"\n"].concat());
     }
+    script.extend(TEMPORARY);
     script.extend([b"cd ", quoted(cwd.as_os_str()).as_slice(), b" || exit 127\nexec"].concat());
     for word in command {
         script.push(b' ');

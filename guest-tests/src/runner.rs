@@ -96,7 +96,7 @@ impl Runner {
             }
             None => Files {
                 kernel: self.kernel.clone(),
-                initrd: Some(self.initrd(&setup.script)?),
+                initrd: Some(self.initrd(setup)?),
                 platform,
             },
         };
@@ -104,14 +104,14 @@ impl Runner {
     }
 
     /// The shared archives and the script's own, in one file.
-    fn initrd(&self, script: &str) -> Result<PathBuf> {
+    fn initrd(&self, setup: &Setup) -> Result<PathBuf> {
         let mut initrd = Vec::new();
         for archive in &self.initrd {
             initrd.extend(
                 fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?,
             );
         }
-        initrd.extend(overlay::build(script));
+        initrd.extend(overlay::build(&setup.script, setup.programs));
         let file = self.folder.join("initrd");
         fs::write(&file, initrd).context("cannot write the guest's initrd")?;
         Ok(file)

@@ -2,12 +2,14 @@
 
 mod boot;
 mod flr;
+mod groups;
 mod input;
 mod lifecycle;
 mod payload;
 mod pci;
 mod sriov;
 mod traffic;
+mod vfio;
 
 use crate::test::Test;
 
@@ -43,6 +45,8 @@ pub fn tests() -> Vec<Test> {
         sriov::tests(),
         traffic::tests(),
         flr::tests(),
+        groups::tests(),
+        vfio::tests(),
         lifecycle::tests(),
         input::tests(),
     ]
@@ -52,4 +56,9 @@ pub fn tests() -> Vec<Test> {
 /// The usual platform with these keys instead of the NIC's number of VFs.
 fn nic(keys: &str) -> String {
     PLATFORM.replace("vfs = 7", keys)
+}
+
+/// The platform with an IOMMU.
+fn with_vtd(platform: &str) -> String {
+    platform.replace("model = \"none\"", "model = \"vtd\"")
 }

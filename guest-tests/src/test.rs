@@ -57,6 +57,8 @@ pub struct Setup {
     pub cmdline: &'static str,
     /// The bash script that runs inside, with the helpers of `guest/lib`.
     pub script: String,
+    /// Programs of our own that the script uses, by their names in the guest's PATH.
+    pub programs: &'static [(&'static str, &'static [u8])],
     /// An ELF to boot instead of a kernel with a script.
     pub payload: Option<&'static [u8]>,
     /// The host side.
@@ -78,6 +80,7 @@ pub fn guest(name: &'static str, script: impl Into<String>) -> Test {
         args: &[],
         cmdline: "",
         script: script.into(),
+        programs: &[],
         payload: None,
         host: None,
         succeeds: true,
@@ -134,6 +137,12 @@ impl Test {
     #[must_use]
     pub fn cmdline(self, cmdline: &'static str) -> Self {
         self.edit(|setup| setup.cmdline = cmdline)
+    }
+
+    /// With these programs in the guest's PATH.
+    #[must_use]
+    pub fn programs(self, programs: &'static [(&'static str, &'static [u8])]) -> Self {
+        self.edit(|setup| setup.programs = programs)
     }
 
     /// With a host side.

@@ -9,6 +9,8 @@ use std::time::Duration;
 mod c {
     use std::ffi::c_void;
 
+    // SAFETY: the signatures are those of the C library's headers.
+    #[expect(unsafe_code, reason = "declarations of C functions")]
     unsafe extern "C" {
         pub(super) fn ioctl(fd: i32, request: u64, ...) -> i32;
         pub(super) fn mmap(

@@ -1,7 +1,8 @@
 //! A port: root port, or the upstream or downstream port of a switch, each a PCI-to-PCI bridge to software (PCI Express
 //! base 6.0, 7.5.1.3, and the capabilities of chapter 7). It keeps registers and says what they mean; the tree forwards.
 //!
-//! Not implemented: I/O windows, VGA and ISA forwarding, hot-plug, DPC, error reporting.
+//! Not implemented: I/O windows, VGA and ISA forwarding, hot-plug, DPC, system errors of the
+//! Root Control register.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -16,10 +17,12 @@ use crate::spec::{pcie as pcie_spec, pm};
 use crate::{ByteEnables, Effects, capability};
 
 mod config;
+mod errors;
 mod routing;
 
 pub use config::BridgeConfig;
 use config::{Places, layout};
+pub use errors::ErrorStatus;
 pub use routing::{Routing, Window};
 
 /// A port's registers. Every method may be called from any thread.
@@ -107,17 +110,22 @@ impl Bridge {
     /// The guest's write. What it asks of the port itself is done when this returns.
     pub fn write(&self, register: u16, value: u32, enables: ByteEnables) -> Effects {
         let _order = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
-        let (effects, msi) = {
+        let (effects, msi, due) = {
             let mut state = self.lock();
+            let was_due = self.is_due(&state.space);
             self.store(&mut state.space, register, value, enables);
             let msi = self.msi.as_ref().filter(|msi| msi.contains(register));
             let msi = msi.map(|msi| (msi, msi.registers(&state.space)));
-            (self.update(&mut state), msi)
+            let due = !was_due && self.is_due(&state.space);
+            (self.update(&mut state), msi, due)
         };
         if let Some((msi, registers)) = msi {
             msi.apply(registers);
         }
         self.follow_gate();
+        if due {
+            self.signal();
+        }
         effects
     }
 

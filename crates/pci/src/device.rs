@@ -3,9 +3,9 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use pando_tlp::{Gpa, RequesterId};
+use pando_tlp::{Access, Gpa, RequesterId};
 
-use crate::FunctionId;
+use crate::{DetectedError, FunctionId};
 
 bitflags::bitflags! {
     /// What a configuration write asks the tree to do, once every lock is dropped. The new state is read off the function.
@@ -78,6 +78,15 @@ pub struct Doorbell {
     pub event: Arc<OwnedFd>,
 }
 
+/// Which function of a device an error belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorPlace {
+    /// The one with this id.
+    Function(RequesterId),
+    /// The one whose register lies at this offset of the region.
+    Register(Region, u64),
+}
+
 /// A function with its VFs, below a port or on the root bus. Methods take no lock that is held while the tree is called.
 pub trait Device: Send + Sync {
     /// Reads the dword at `register` (a multiple of 4 below 4096); `None` if no function of this device has the id `target`.
@@ -102,6 +111,16 @@ pub trait Device: Send + Sync {
 
     /// Writes registers: 1, 2, 4 or 8 bytes inside the region.
     fn write(&self, region: Region, offset: u64, data: &[u8]);
+
+    /// Whether an access to these registers ends as Completer Abort. It isn't carried out then, and the tree says so to the
+    /// device by [`detect`](Self::detect).
+    fn refuses(&self, _region: Region, _offset: u64, _len: usize, _access: Access) -> bool {
+        false
+    }
+
+    /// A function of the device has received a request that is wrong: it logs the error and reports it through its link. Takes
+    /// no lock that is held while the tree is called.
+    fn detect(&self, _place: ErrorPlace, _error: &DetectedError) {}
 
     /// Appends every doorbell wanted now.
     fn doorbells(&self, doorbells: &mut Vec<Doorbell>);

@@ -1,19 +1,20 @@
 //! An endpoint: a physical function and its virtual functions, below a port or on the root bus (PCI Express base 6.0, chapters
 //! 6, 7 and 9). It owns configuration space, BARs, gates and interrupts; what the BARs hold is the [`Model`]'s.
 //!
-//! Not implemented: error reporting, ATS, PRI, PASID, VF migration, resizable BARs.
+//! Not implemented: ATS, PRI, PASID, VF migration, resizable BARs.
 
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pando_tlp::{Dma, Link, Requester, RequesterId};
+use pando_tlp::{Access, Dma, Link, Requester, RequesterId};
 
 use crate::config_space::Reset;
 use crate::error::ConfigError;
 use crate::msix::Msix;
 use crate::presence::Presence;
 use crate::{
-    ByteEnables, ConfigKind, Decoded, Device, Doorbell, Effects, FunctionId, Model, Region,
+    ByteEnables, ConfigKind, Decoded, DetectedError, Device, Doorbell, Effects, ErrorPlace,
+    FunctionId, Model, Region,
 };
 use card::Card;
 use config::EndpointConfig;
@@ -23,6 +24,7 @@ use state::{Change, Gates, State};
 mod access;
 mod card;
 pub(crate) mod config;
+mod errors;
 mod report;
 mod shape;
 pub(crate) mod slot;
@@ -168,8 +170,9 @@ impl Function {
 impl Device for Endpoint {
     fn config_read(&self, kind: ConfigKind, target: RequesterId, register: u16) -> Option<u32> {
         let (function, stored) = {
-            let state = self.lock();
+            let mut state = self.lock();
             let function = state.find(&self.card, kind, target)?;
+            self.fold_outcomes(&mut state, function, register);
             (function, state.read(&self.card, function, register))
         };
         let vendor = &self.card.shape(function)?.vendor;
@@ -193,6 +196,7 @@ impl Device for Endpoint {
         let change = {
             let mut state = self.lock();
             let function = state.find(&self.card, kind, target)?;
+            self.fold_outcomes(&mut state, function, register);
             let bus = if kind == ConfigKind::Type0 { target.bus() } else { state.bus };
             let captured = std::mem::replace(&mut state.bus, bus) != bus;
             let change = state.write(&self.card, function, register, value, enables);
@@ -216,6 +220,14 @@ impl Device for Endpoint {
 
     fn write(&self, region: Region, offset: u64, data: &[u8]) {
         let _dropped = self.write_register(region, offset, data).is_none();
+    }
+
+    fn refuses(&self, region: Region, offset: u64, len: usize, access: Access) -> bool {
+        self.refuses_register(region, offset, len, access).unwrap_or(false)
+    }
+
+    fn detect(&self, place: ErrorPlace, error: &DetectedError) {
+        self.log_error(place, error);
     }
 
     fn doorbells(&self, doorbells: &mut Vec<Doorbell>) {

@@ -3,6 +3,7 @@
 //! A [`Device`] is what sits below a port, as the tree sees it. A [`Model`] is what makes it a NIC, as its functions see it.
 //! An [`Endpoint`] is the device made of a model; a [`Bridge`] is a port.
 
+mod aer;
 mod bar;
 mod bridge;
 mod capability;
@@ -24,12 +25,13 @@ mod conformance;
 #[cfg(test)]
 mod testing;
 
+pub use aer::{DetectedError, ErrorKind};
 pub use bar::Bar;
-pub use bridge::{Bridge, BridgeConfig, Routing, Window};
+pub use bridge::{Bridge, BridgeConfig, ErrorStatus, Routing, Window};
 pub use capability::extended::Acs;
 pub use capability::pcie::{LinkWidth, PortKind};
 pub use config_space::Reset;
-pub use device::{ByteEnables, ConfigKind, Decoded, Device, Doorbell, Effects, Region};
+pub use device::{ByteEnables, ConfigKind, Decoded, Device, Doorbell, Effects, ErrorPlace, Region};
 pub use endpoint::config::{
     AriHierarchy, CapabilityOffsets, EndpointConfig, MsixConfig, Resources, SriovConfig,
     VendorCapability, VfPlacement,

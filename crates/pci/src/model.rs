@@ -3,6 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use pando_tlp::Access;
+
 /// A function of a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FunctionId {
@@ -21,6 +23,18 @@ pub trait Model: Send + Sync {
 
     /// Writes registers of `bar`: 1, 2, 4 or 8 bytes inside it.
     fn write(&self, function: FunctionId, bar: u8, offset: u64, data: &[u8]);
+
+    /// Whether an access to registers of `bar` is refused (Completer Abort): then it isn't carried out.
+    fn refuses(
+        &self,
+        _function: FunctionId,
+        _bar: u8,
+        _offset: u64,
+        _len: usize,
+        _access: Access,
+    ) -> bool {
+        false
+    }
 
     /// Power-on state for this function alone. Its gate is closed; when this returns, nothing works on its queues any more.
     fn reset(&self, function: FunctionId);

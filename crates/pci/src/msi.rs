@@ -55,7 +55,7 @@ impl Msi {
 
     /// An event.
     pub(crate) fn signal(&self) {
-        self.vectors.signal(0);
+        self.vectors.signal_guarded(0);
     }
 
     /// The vector behind it, for gates and reset.

@@ -4,7 +4,8 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 use pando_tlp::{
-    Access, Dma, Epochs, Fault, Iova, Link, MsiMessage, Requester, RequesterId, Target,
+    Access, Dma, Epochs, ErrorMessage, Fault, Iova, Link, MsiMessage, Requester, RequesterId,
+    Target,
 };
 
 use crate::*;
@@ -13,6 +14,8 @@ use crate::*;
 #[derive(Default)]
 pub(crate) struct Wire {
     pub(crate) sent: Mutex<Vec<(RequesterId, MsiMessage)>>,
+    /// Every error message, with its sender.
+    pub(crate) errors: Mutex<Vec<(RequesterId, ErrorMessage)>>,
     /// Doorbell changes told.
     pub(crate) doorbells: Mutex<u32>,
     epochs: Option<Arc<Epochs>>,
@@ -44,6 +47,10 @@ impl Link for WireLink {
 
     fn doorbells_changed(&self) {
         *self.0.doorbells.lock().unwrap() += 1;
+    }
+
+    fn report(&self, source: RequesterId, message: ErrorMessage) {
+        self.0.errors.lock().unwrap().push((source, message));
     }
 }
 

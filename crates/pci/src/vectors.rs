@@ -91,6 +91,13 @@ impl Vectors {
         }
     }
 
+    /// As [`signal`](Self::signal), from a thread that may hold no guard.
+    pub(crate) fn signal_guarded(&self, vector: u16) {
+        if let Some(message) = self.claim(vector, true) {
+            self.send_guarded(vector, message);
+        }
+    }
+
     /// The vector of this number.
     pub(crate) fn vector(&self, vector: u16) -> Option<Vector> {
         self.lock().vectors.get(usize::from(vector)).copied()
@@ -165,9 +172,7 @@ impl Vectors {
 
     fn deliver(&self, vector: u16) {
         if let Some(message) = self.claim(vector, false) {
-            let mut participant = self.epochs.as_ref().map(Epochs::join);
-            let _guard = participant.as_mut().map(Participant::enter);
-            self.send(vector, message);
+            self.send_guarded(vector, message);
         }
     }
 
@@ -176,6 +181,12 @@ impl Vectors {
         // Looked at under the lock: whoever closes the gate and then waits finds every sender that saw it open.
         let open = self.requester.is_open();
         state.claim(vector, due, open)
+    }
+
+    fn send_guarded(&self, vector: u16, message: MsiMessage) {
+        let mut participant = self.epochs.as_ref().map(Epochs::join);
+        let _guard = participant.as_mut().map(Participant::enter);
+        self.send(vector, message);
     }
 
     fn send(&self, vector: u16, message: MsiMessage) {

@@ -61,6 +61,7 @@ pub(super) struct Places {
     pub(super) pm: u16,
     pub(super) msi: u16,
     pub(super) pcie: u16,
+    pub(super) aer: u16,
     pub(super) acs: Option<Acs>,
     pub(super) acs_offset: u16,
 }
@@ -84,10 +85,10 @@ pub(super) fn layout(config: &BridgeConfig) -> Result<(Arc<Layout>, Places), Con
     let pm = list.capability(None, capability::power_management_of_port())?;
     let msi = list.capability(None, capability::msi())?;
     let pcie = list.capability(None, pcie::port(&port))?;
-    list.extended(None, extended::aer(config.acs.is_some(), root))?;
+    let aer = list.extended(None, extended::aer(config.acs.is_some(), root))?;
     let acs_offset = match &config.acs {
         Some(acs) => list.extended(None, extended::acs(acs))?,
         None => END,
     };
-    Ok((list.build(), Places { pm, msi, pcie, acs: config.acs, acs_offset }))
+    Ok((list.build(), Places { pm, msi, pcie, aer, acs: config.acs, acs_offset }))
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use pando_tlp::Access;
+
 use super::config::MsixConfig;
 use super::{Endpoint, Function};
 use crate::bar::Bar;
@@ -44,6 +46,25 @@ impl Endpoint {
             Part::Model => self.model.write(spot.function.id, spot.bar, spot.offset, data),
         }
         Some(())
+    }
+
+    /// Whether the model refuses; `None` if nothing answers.
+    pub(super) fn refuses_register(
+        &self,
+        region: Region,
+        offset: u64,
+        len: usize,
+        access: Access,
+    ) -> Option<bool> {
+        let spot = self.spot(region, offset, len)?;
+        let _visit = spot.function.presence.enter()?;
+        let Part::Model = spot.part else { return None };
+        Some(self.model.refuses(spot.function.id, spot.bar, spot.offset, len, access))
+    }
+
+    /// The function whose register lies there, whether or not it is there now.
+    pub(super) fn owner(&self, region: Region, offset: u64) -> Option<FunctionId> {
+        Some(self.spot(region, offset, 1)?.function.id)
     }
 
     pub(super) fn collect_doorbells(&self, doorbells: &mut Vec<Doorbell>) {

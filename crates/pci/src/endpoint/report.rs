@@ -24,6 +24,10 @@ pub struct FunctionReport {
     pub bus_master: bool,
     /// MSI-X vectors that wait for an unmask or for the gate.
     pub pending_vectors: u32,
+    /// Requests that ended as Unsupported Request, and as Completer Abort; those that the IOMMU blocked.
+    pub refused_requests: [u64; 3],
+    /// Uncorrectable and Correctable Error Status.
+    pub errors: [u32; 2],
 }
 
 impl Endpoint {
@@ -31,21 +35,22 @@ impl Endpoint {
     pub fn report(&self) -> EndpointReport {
         let active = usize::from(self.active_vfs());
         EndpointReport {
-            pf: self.pf.report(),
+            pf: self.report_function(&self.pf),
             total_vfs: self.vfs.len() as u16,
-            vfs: self.vfs.iter().take(active).map(Function::report).collect(),
+            vfs: self.vfs.iter().take(active).map(|vf| self.report_function(vf)).collect(),
         }
     }
-}
 
-impl Function {
-    fn report(&self) -> FunctionReport {
-        let words = self.msix.vectors().div_ceil(32);
-        let pending = |word: u16| self.msix.inner().pending(word * 32).count_ones();
+    fn report_function(&self, function: &Function) -> FunctionReport {
+        let words = function.msix.vectors().div_ceil(32);
+        let pending = |word: u16| function.msix.inner().pending(word * 32).count_ones();
+        let refused = function.requester.refused();
         FunctionReport {
-            id: self.requester.id().to_string(),
-            bus_master: self.requester.is_open(),
+            id: function.requester.id().to_string(),
+            bus_master: function.requester.is_open(),
             pending_vectors: (0..words).map(pending).sum(),
+            refused_requests: [refused.unsupported, refused.aborted, refused.blocked],
+            errors: self.lock().error_status(&self.card, function.id),
         }
     }
 }

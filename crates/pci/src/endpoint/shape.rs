@@ -24,6 +24,7 @@ pub(super) struct Shape {
     pub(super) msix: Option<MsixConfig>,
     pub(super) pm: u16,
     pub(super) pcie: u16,
+    pub(super) aer: u16,
     /// Offset of the MSI-X capability.
     pub(super) msix_offset: Option<u16>,
     /// Where the vendor capabilities lie.
@@ -45,7 +46,8 @@ impl Shape {
         let header = header::type0(&config.identity, config.multi_function, bars.registers());
         let pcie = pcie::endpoint(&pcie_function(config));
         let mut parts = Parts::new(header, bars, resources, pcie)?;
-        parts.extended(resources.offsets.aer, extended::aer(config.acs.is_some(), false))?;
+        let aer =
+            parts.extended(resources.offsets.aer, extended::aer(config.acs.is_some(), false))?;
         if !config.integrated {
             parts.extended(resources.offsets.ari, extended::ari(config.next_function))?;
         }
@@ -62,7 +64,7 @@ impl Shape {
             }
             None => None,
         };
-        Ok(parts.finish(sriov))
+        Ok(parts.finish(aer, sriov))
     }
 
     /// Each virtual function (9.3.4).
@@ -76,14 +78,15 @@ impl Shape {
         let header = header::virtual_function(&identity);
         let pcie = pcie::virtual_function(&pcie_function(config));
         let mut parts = Parts::new(header, bars, resources, pcie)?;
-        parts.extended(resources.offsets.aer, extended::aer_of_vf(config.acs.is_some()))?;
+        let aer = extended::aer_of_vf(config.acs.is_some());
+        let aer = parts.extended(resources.offsets.aer, aer)?;
         if !config.integrated {
             parts.extended(resources.offsets.ari, extended::ari(0))?;
         }
         if let Some(acs) = &config.acs {
             parts.extended(resources.offsets.acs, extended::acs(acs))?;
         }
-        Ok(parts.finish(None))
+        Ok(parts.finish(aer, None))
     }
 }
 
@@ -131,13 +134,14 @@ impl Parts {
         Ok(self.list.extended(fixed, capability)?)
     }
 
-    fn finish(self, sriov: Option<u16>) -> Shape {
+    fn finish(self, aer: u16, sriov: Option<u16>) -> Shape {
         Shape {
             layout: self.list.build(),
             bars: self.bars,
             msix: self.msix,
             pm: self.pm,
             pcie: self.pcie,
+            aer,
             msix_offset: self.msix_offset,
             vendor: self.vendor,
             sriov,

@@ -1,3 +1,4 @@
+mod errors;
 mod gates;
 mod linux;
 mod random;

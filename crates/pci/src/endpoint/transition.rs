@@ -54,6 +54,9 @@ impl Endpoint {
             }
         }
         self.link.epochs().synchronize();
+        for function in all() {
+            function.requester.take_outcomes();
+        }
     }
 
     fn add(&self, count: u16) {

@@ -54,6 +54,14 @@ pub(crate) const STATUS_IMMEDIATE_READINESS: u32 = 1 << 16;
 pub(crate) const STATUS_CAPABILITIES: u32 = 1 << 20;
 /// Status and Secondary Status: bits 8 and 11 to 15, each RW1C.
 pub(crate) const STATUS_ERRORS: u32 = 0xf900_0000;
+/// Status and Secondary Status: Signaled Target Abort.
+pub(crate) const STATUS_SIGNALED_ABORT: u32 = 1 << 27;
+/// Status: Signaled System Error. Secondary Status: Received System Error.
+pub(crate) const STATUS_SYSTEM_ERROR: u32 = 1 << 30;
+/// Status and Secondary Status: Detected Parity Error.
+pub(crate) const STATUS_PARITY: u32 = 1 << 31;
+/// Status: Master Data Parity Error.
+pub(crate) const STATUS_POISON_SENT: u32 = 1 << 24;
 
 /// Header Type: Multi-Function Device.
 pub(crate) const MULTI_FUNCTION: u32 = 1 << 23;

@@ -35,6 +35,14 @@ pub(crate) const FLR_CAPABLE: u32 = 1 << 28;
 
 /// Device Control: the four error reporting enables.
 pub(crate) const ERROR_REPORTING: u32 = 0xf;
+/// Device Control: Correctable, Non-Fatal, Fatal Error Reporting Enable and Unsupported Request Reporting Enable.
+pub(crate) const REPORT_CORRECTABLE: u32 = 1 << 0;
+/// As above.
+pub(crate) const REPORT_NON_FATAL: u32 = 1 << 1;
+/// As above.
+pub(crate) const REPORT_FATAL: u32 = 1 << 2;
+/// As above.
+pub(crate) const REPORT_UNSUPPORTED: u32 = 1 << 3;
 /// Device Control: Enable Relaxed Ordering.
 pub(crate) const RELAXED_ORDERING: u32 = 1 << 4;
 /// Device Control: where Max_Payload_Size lies.
@@ -51,6 +59,9 @@ pub(crate) const READ_REQUEST_512: u32 = 0b010 << 12;
 pub(crate) const INITIATE_FLR: u32 = 1 << 15;
 /// Device Status: correctable, non-fatal, fatal error and unsupported request detected, each RW1C.
 pub(crate) const DETECTED_ERRORS: u32 = 0xf << 16;
+
+/// Device Status: the four bits of [`DETECTED_ERRORS`], in the order of their enables.
+pub(crate) const DETECTED_SHIFT: u32 = 16;
 
 /// Link Capabilities: where Maximum Link Width lies (7.5.3.6).
 pub(crate) const LINK_WIDTH_SHIFT: u32 = 4;

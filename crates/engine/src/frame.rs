@@ -19,6 +19,15 @@ pub(crate) const FRAMES: usize = 64;
 /// Segments in a batch at most, over all frames.
 const SEGMENTS: usize = 1024;
 
+/// Bytes of an IEEE 802.1Q tag.
+const TAG: usize = 4;
+
+/// Bytes of both addresses: a tag follows them.
+const ADDRESSES: usize = 12;
+
+/// The type in front of a tag.
+const VLAN_TYPE: [u8; 2] = [0x81, 0x00];
+
 /// An Ethernet address.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct MacAddress(pub [u8; 6]);
@@ -50,6 +59,18 @@ impl fmt::Debug for MacAddress {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Vlan(pub u16);
 
+/// What becomes of the tags that a batch's sender asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tagging {
+    /// They are inserted.
+    #[default]
+    AsSent,
+    /// Every frame gets this tag control information instead, in front of tags it has already.
+    Always(u16),
+    /// None is inserted.
+    Never,
+}
+
 /// One frame of a batch, without its segments.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame {
@@ -58,6 +79,7 @@ pub struct Frame {
     /// What is still to be done to it.
     pub offload: Offload,
     head: [u8; HEAD],
+    head_len: u8,
     first_segment: u16,
     segments: u16,
 }
@@ -75,13 +97,15 @@ pub struct FrameRef<'b, 'g> {
 pub struct Batch<'g> {
     frames: ArrayVec<Frame, FRAMES>,
     segments: ArrayVec<VolatileSlice<'g>, SEGMENTS>,
+    tagging: Tagging,
+    group: u32,
 }
 
 impl Frame {
-    /// The first `min(len, HEAD)` bytes.
+    /// The first `min(len, HEAD)` bytes; a few less where a tag was taken out.
     #[inline]
     pub fn head(&self) -> &[u8] {
-        &self.head[..(self.len as usize).min(HEAD)]
+        &self.head[..usize::from(self.head_len).min(HEAD)]
     }
 
     /// The destination address.
@@ -108,6 +132,13 @@ impl Frame {
             self.head[10],
             self.head[11],
         ])
+    }
+
+    /// The type of what follows the addresses and, if there is one, an IEEE 802.1Q tag.
+    #[inline]
+    pub fn ether_type(&self) -> u16 {
+        let at = if self.head[12..14] == VLAN_TYPE { 16 } else { 12 };
+        u16::from_be_bytes([self.head[at], self.head[at + 1]])
     }
 
     /// The VLAN id of a frame with an IEEE 802.1Q tag; a priority tag (id 0) is no VLAN.
@@ -150,16 +181,95 @@ impl<'g> Batch<'g> {
         self.frames.len() < FRAMES && self.segments.len() + segments <= SEGMENTS
     }
 
+    /// An empty batch of frames that come from `group` (a card's number, see [`Policy`](crate::Policy)) and whose tags are
+    /// treated so.
+    pub(crate) fn of(group: u32, tagging: Tagging) -> Self {
+        Self { group, tagging, ..Self::default() }
+    }
+
+    /// The group that its sender is in: frames of another group have come over the wire, as the receiver sees it.
+    #[inline]
+    pub fn group(&self) -> u32 {
+        self.group
+    }
+
     /// Adds a frame whose bytes are `pieces` in order. `false`, and nothing added, if it has fewer than 14 bytes or doesn't fit.
     #[inline]
     pub fn push(&mut self, pieces: &[VolatileSlice<'g>], offload: Offload) -> bool {
+        match self.tagging {
+            Tagging::Always(tag) => self.push_with_tag(pieces, offload, tag),
+            _ => self.push_as_is(pieces, offload),
+        }
+    }
+
+    /// As [`push`](Self::push), for a frame that is to get a tag with this control information in front of its type. Offsets in
+    /// `offload` are those of the untagged frame.
+    pub fn push_tagged(
+        &mut self,
+        pieces: &[VolatileSlice<'g>],
+        offload: Offload,
+        tag: u16,
+    ) -> bool {
+        match self.tagging {
+            Tagging::AsSent => self.push_with_tag(pieces, offload, tag),
+            Tagging::Always(tag) => self.push_with_tag(pieces, offload, tag),
+            Tagging::Never => self.push_as_is(pieces, offload),
+        }
+    }
+
+    #[inline]
+    fn push_as_is(&mut self, pieces: &[VolatileSlice<'g>], offload: Offload) -> bool {
         let len: usize = pieces.iter().map(VolatileSlice::len).sum();
         if len < 14 || len > u32::MAX as usize || !self.has_room(pieces.len()) {
             return false;
         }
         let mut head = [0; HEAD];
-        let mut filled = 0;
         let first_segment = self.segments.len();
+        let filled = self.split(pieces, &mut head);
+        self.add(len, offload, head, filled, first_segment);
+        true
+    }
+
+    fn push_with_tag(&mut self, pieces: &[VolatileSlice<'g>], offload: Offload, tag: u16) -> bool {
+        let len: usize = pieces.iter().map(VolatileSlice::len).sum();
+        if len < 14 || len > u32::MAX as usize - TAG || !self.has_room(pieces.len()) {
+            return false;
+        }
+        let first_segment = self.segments.len();
+        let mut untagged = [0; HEAD - TAG];
+        let filled = self.split(pieces, &mut untagged);
+        let mut head = [0; HEAD];
+        let (addresses, rest) = untagged.split_at(ADDRESSES);
+        head[..ADDRESSES].copy_from_slice(addresses);
+        head[ADDRESSES..ADDRESSES + 2].copy_from_slice(&VLAN_TYPE);
+        head[ADDRESSES + 2..ADDRESSES + TAG].copy_from_slice(&tag.to_be_bytes());
+        head[ADDRESSES + TAG..].copy_from_slice(rest);
+        self.add(len + TAG, offload.moved(TAG as i16), head, filled + TAG, first_segment);
+        true
+    }
+
+    /// Adds `frame`, of any batch, without its tag. `false`, and nothing added, if it doesn't fit.
+    pub(crate) fn push_stripped(&mut self, frame: FrameRef<'_, 'g>) -> bool {
+        if !self.has_room(frame.rest.len()) {
+            return false;
+        }
+        let first_segment = self.segments.len();
+        self.segments.extend(frame.rest.iter().copied());
+        let (mut head, len, filled) = (frame.head, frame.len as usize, frame.head().len());
+        if head[ADDRESSES..ADDRESSES + 2] != VLAN_TYPE || filled < ADDRESSES + TAG + 2 {
+            self.add(len, frame.offload, head, filled, first_segment);
+            return true;
+        }
+        head.copy_within(ADDRESSES + TAG.., ADDRESSES);
+        let offload = frame.offload.moved(-(TAG as i16));
+        self.add(len - TAG, offload, head, filled - TAG, first_segment);
+        true
+    }
+
+    /// Copies the first bytes of `pieces` into `head` and makes segments of the others; returns how many bytes that were.
+    #[inline]
+    fn split(&mut self, pieces: &[VolatileSlice<'g>], head: &mut [u8]) -> usize {
+        let mut filled = 0;
         for piece in pieces {
             let copied = piece.copy_to(&mut head[filled..]);
             filled += copied;
@@ -169,15 +279,20 @@ impl<'g> Batch<'g> {
                 self.segments.push(rest);
             }
         }
-        let segments = (self.segments.len() - first_segment) as u16;
+        filled
+    }
+
+    #[inline]
+    fn add(&mut self, len: usize, offload: Offload, head: [u8; HEAD], filled: usize, first: usize) {
+        let segments = (self.segments.len() - first) as u16;
         self.frames.push(Frame {
             len: len as u32,
             offload,
             head,
-            first_segment: first_segment as u16,
+            head_len: filled as u8,
+            first_segment: first as u16,
             segments,
         });
-        true
     }
 
     /// Frame number `index`; panics past the end, as a slice does.

@@ -25,10 +25,11 @@ pub use capture::Capture;
 pub use counter::Counter;
 pub use doorbell::Doorbell;
 pub use finish::{Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Taker, Unfinishable};
-pub use frame::{Batch, Frame, FrameRef, HEAD, MacAddress, Vlan};
+pub use frame::{Batch, Frame, FrameRef, HEAD, MacAddress, Tagging, Vlan};
 pub use offload::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
 pub use queue::{QueueError, Receive, Service, Transmit};
 pub use switch::{
-    DropReason, Filter, Port, PortKind, PortReport, QueueCounters, QueueReport, Switch, VlanSet,
+    DropReason, Filter, HashFilter, Mirror, Policy, Port, PortKind, PortReport, PortSettings,
+    QueueCounters, QueueReport, Rate, Steer, Switch, VlanSet, Witness,
 };
 pub use worker::{Engine, EngineReport, OnError, ReceiveHandle, TaskHandle, WorkerReport};

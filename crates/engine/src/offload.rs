@@ -63,6 +63,17 @@ pub struct Offload {
 }
 
 impl Offload {
+    /// The same for a frame whose packet lies `by` bytes further from its beginning.
+    pub(crate) fn moved(self, by: i16) -> Self {
+        let checksum = match self.checksum {
+            Checksum::Partial { start, offset } => {
+                Checksum::Partial { start: start.saturating_add_signed(by), offset }
+            }
+            other => other,
+        };
+        Self { checksum, ..self }
+    }
+
     /// What a receiver must take to get the frame as it is.
     pub fn needs(self) -> Accepts {
         let checksum = match self.checksum {

@@ -1,7 +1,9 @@
 //! Workers: threads that poll the queues given to them while there is work, and sleep when there is none.
 //!
-//! Each task belongs to one worker. Leaves out moving tasks between workers.
+//! Each task belongs to one worker, and those with work share it fairly. Leaves out moving tasks between workers.
 
+mod allowance;
+mod fair;
 mod progress;
 mod run;
 mod scratch;

@@ -79,7 +79,7 @@ impl Settings {
                 || self.multicast == Addresses::All,
             promiscuous: self.promiscuous || self.unicast == Addresses::All,
             vlans: if self.promiscuous { None } else { self.vlans.clone() },
-            tagged_only: false,
+            ..Filter::default()
         }
     }
 

@@ -20,6 +20,8 @@ pub enum DropReason {
     Gated,
     /// A policy refused it.
     Filtered,
+    /// Its source address or its VLAN isn't the sender's.
+    Spoofed,
     /// It isn't a frame, or not what its metadata says.
     Malformed,
     /// The link is down at the sender or the receiver.
@@ -32,12 +34,13 @@ pub enum DropReason {
 
 impl DropReason {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NoBuffer,
         Self::Stalled,
         Self::NoQueue,
         Self::Gated,
         Self::Filtered,
+        Self::Spoofed,
         Self::Malformed,
         Self::LinkDown,
         Self::NoDestination,

@@ -5,6 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::cell::Cell;
 use super::counters::{PortReport, QueueCounters};
+use super::pace::{Pacer, Rate, Share};
+use super::policy::Policy;
+use super::steer::Steer;
 use super::{Core, Filter};
 use crate::Capture;
 
@@ -19,6 +22,17 @@ pub enum PortKind {
     Uplink,
 }
 
+/// All that can be set of a port of a function but its captures and rates.
+#[derive(Clone, Default)]
+pub struct PortSettings {
+    /// What it lets in.
+    pub filter: Filter,
+    /// What its owner imposes.
+    pub policy: Option<Policy>,
+    /// Who chooses its receive queues; `None`: flows are spread.
+    pub steering: Option<Arc<dyn Steer>>,
+}
+
 /// One port of a switch.
 pub struct Port {
     switch: Arc<Core>,
@@ -26,6 +40,9 @@ pub struct Port {
     kind: PortKind,
     number: u16,
     counters: Mutex<Counters>,
+    share: Arc<Share>,
+    pacer: Arc<Pacer>,
+    queue_pacers: Mutex<BTreeMap<u16, Arc<Pacer>>>,
 }
 
 #[derive(Default)]
@@ -42,6 +59,9 @@ impl Port {
             kind,
             number,
             counters: Mutex::default(),
+            share: Arc::default(),
+            pacer: Arc::default(),
+            queue_pacers: Mutex::default(),
         }
     }
 
@@ -55,8 +75,8 @@ impl Port {
         self.kind
     }
 
-    /// Its number in the switch's tables.
-    pub(crate) fn number(&self) -> u16 {
+    /// Its number in the switch, which names it in [`Switch::configure`](super::Switch::configure) and [`Mirror`](super::Mirror).
+    pub fn number(&self) -> u16 {
         self.number
     }
 
@@ -74,6 +94,35 @@ impl Port {
     /// Spreads flows over receive queues 0 to `queues` - 1 from now on; 1 at first.
     pub fn set_receive_queues(&self, queues: u16) {
         self.change(|port| port.enabled = queues.max(1));
+    }
+
+    /// Imposes `policy` on frames of batches begun later; `None`: nothing, at no cost.
+    pub fn set_policy(&self, policy: Option<Policy>) {
+        let policy = policy.map(Arc::new);
+        self.change(|port| port.policy = policy);
+    }
+
+    /// Limits what all transmit queues together send; `None`: not.
+    pub fn set_rate(&self, rate: Option<Rate>) {
+        self.pacer.set(rate);
+    }
+
+    /// Limits what transmit queue `index` sends; `None`: not.
+    pub fn set_queue_rate(&self, index: u16, rate: Option<Rate>) {
+        self.queue_pacer(index).set(rate);
+    }
+
+    pub(crate) fn pacer(&self) -> &Arc<Pacer> {
+        &self.pacer
+    }
+
+    pub(crate) fn queue_pacer(&self, index: u16) -> Arc<Pacer> {
+        let mut pacers = self.queue_pacers.lock().unwrap_or_else(PoisonError::into_inner);
+        pacers.entry(index).or_default().clone()
+    }
+
+    pub(crate) fn share(&self) -> &Arc<Share> {
+        &self.share
     }
 
     /// Shows `capture` every frame that the port's function sends or gets from now on; `None`: nobody, at no cost.

@@ -2,6 +2,12 @@
 
 use crate::Frame;
 
+/// Chooses a receive queue in a personality's own way. Asked on workers, once per frame and receiver.
+pub trait Steer: Send + Sync {
+    /// The number of the queue that `frame` goes to; `None`: it is dropped.
+    fn queue(&self, frame: &Frame) -> Option<u16>;
+}
+
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
 const VLAN: [u8; 2] = [0x81, 0x00];

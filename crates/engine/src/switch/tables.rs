@@ -1,25 +1,35 @@
 //! The switch as one pass sees it: an immutable snapshot of every port's filter, and which ports a frame goes to (82599 datasheet,
 //! 7.10.3: pool selection, with the sender removed; an exact local match stays local).
 //!
-//! A lookup costs the same with 2 ports as with 256. Leaves out unicast hash filters and a default pool.
+//! A lookup costs the same with 2 ports as with 256; hash filters, `unmatched` and mirrors cost only where there are any.
 
 use std::sync::Arc;
 
 use super::cell::Cell;
 use super::filter::Filter;
 use super::mac_table::MacTable;
+use super::mirror::{Mirror, Origin, RULES, Shown};
 use super::policy::Policy;
 use super::port::PortKind;
+use super::steer::Steer;
 use crate::{Capture, DropReason, Frame, MacAddress, Vlan};
 
 /// One port in a snapshot.
 pub(crate) struct Entry {
     pub(crate) kind: PortKind,
     pub(crate) filter: Arc<Filter>,
-    pub(crate) policy: Policy,
+    pub(crate) policy: Option<Arc<Policy>>,
     /// The receive queues that flows are spread over.
-    pub(crate) cells: Vec<Arc<Cell>>,
+    pub(crate) cells: Cells,
     pub(crate) capture: Option<Arc<dyn Capture>>,
+}
+
+/// A port's receive queues and who chooses among them.
+pub(crate) enum Cells {
+    /// Flows are spread evenly over these.
+    Spread(Vec<Arc<Cell>>),
+    /// The personality chooses, by number.
+    Steered(Arc<dyn Steer>, Vec<Option<Arc<Cell>>>),
 }
 
 /// A snapshot.
@@ -30,10 +40,26 @@ pub(crate) struct Tables {
     broadcast: Vec<u16>,
     all_multicast: Vec<u16>,
     promiscuous: Vec<u16>,
+    hashed_multicast: Vec<u16>,
+    hashed_unicast: Vec<u16>,
+    unmatched: Vec<u16>,
     uplink: Option<u16>,
+    mirrors: Vec<Mirror>,
 }
 
 impl Entry {
+    /// The number of its card; 0 if it has none.
+    #[inline]
+    pub(crate) fn group(&self) -> u32 {
+        self.policy.as_ref().map_or(0, |policy| policy.group)
+    }
+
+    /// The group that its frames don't go to.
+    #[inline]
+    fn shunned(&self) -> Option<u32> {
+        self.policy.as_ref().filter(|policy| policy.isolated).map(|policy| policy.group)
+    }
+
     /// Whether a frame with this VLAN may be received here.
     #[inline]
     fn admits(&self, vlan: Option<Vlan>) -> bool {
@@ -46,7 +72,7 @@ impl Entry {
 }
 
 impl Tables {
-    pub(super) fn new(ports: Vec<Entry>) -> Self {
+    pub(super) fn new(ports: Vec<Entry>, mirrors: Vec<Mirror>) -> Self {
         let which = |wanted: fn(&Filter) -> bool| -> Vec<u16> {
             let functions = ports.iter().enumerate().filter(|(_, e)| e.kind == PortKind::Function);
             functions.filter(|(_, e)| wanted(&e.filter)).map(|(port, _)| port as u16).collect()
@@ -58,6 +84,14 @@ impl Tables {
             multicast: MacTable::new(groups(&ports, &all_multicast)),
             broadcast: which(|filter| filter.broadcast),
             promiscuous: which(|filter| filter.promiscuous),
+            hashed_multicast: which(|filter| filter.multicast_hash.is_some()),
+            hashed_unicast: which(|filter| filter.unicast_hash.is_some()),
+            unmatched: which(|filter| filter.unmatched),
+            mirrors: mirrors
+                .into_iter()
+                .filter(|mirror| usize::from(mirror.to) < ports.len())
+                .take(RULES)
+                .collect(),
             all_multicast,
             uplink: uplink.map(|port| port as u16),
             ports,
@@ -82,23 +116,69 @@ impl Tables {
         &self,
         from: u16,
         frame: &Frame,
+        to: impl FnMut(u16, bool),
+    ) -> Result<(), DropReason> {
+        if self.mirrors.is_empty() {
+            return self.look_up(from, frame, to);
+        }
+        self.route_and_mirror(from, frame, to)
+    }
+
+    fn route_and_mirror(
+        &self,
+        from: u16,
+        frame: &Frame,
+        mut to: impl FnMut(u16, bool),
+    ) -> Result<(), DropReason> {
+        let origin = Origin { group: self.port(from).group(), from, vlan: frame.vlan() };
+        let mut shown = Shown::begin(&self.mirrors, origin);
+        let sent = self.look_up(from, frame, |port, owner| {
+            shown.goes_to(&self.mirrors, origin, port, Some(port) == self.uplink);
+            to(port, owner);
+        });
+        shown.finish(&self.mirrors, origin, |port| {
+            if self.port(port).filter.link_up {
+                to(port, false);
+            }
+        });
+        sent
+    }
+
+    #[inline]
+    fn look_up(
+        &self,
+        from: u16,
+        frame: &Frame,
         mut to: impl FnMut(u16, bool),
     ) -> Result<(), DropReason> {
         let sender = self.port(from);
         let vlan = frame.vlan();
         let destination = frame.destination();
         let mut sent = Err(DropReason::NoDestination);
+        if sender.policy.as_ref().is_some_and(|policy| policy.loopback) {
+            to(from, true);
+            return Ok(());
+        }
+        let shunned = sender.shunned();
+        let reaches = |port| shunned.is_none_or(|group| self.port(port).group() != group);
         if destination.is_multicast() {
-            for &port in self.group(destination) {
-                if port != from {
+            let members = self.group(destination);
+            for &port in members {
+                if port != from && reaches(port) {
+                    sent = self.offer(port, vlan, false, sent, &mut to);
+                }
+            }
+            for &port in &self.hashed_multicast {
+                if port != from && self.hashes_group(port, destination, members) && reaches(port) {
                     sent = self.offer(port, vlan, false, sent, &mut to);
                 }
             }
             return self.to_uplink(sender, false, sent, &mut to);
         }
         let mut local = false;
-        for &port in self.unicast.get(destination) {
-            let admits = self.port(port).admits(vlan);
+        let owners = self.unicast.get(destination);
+        for &port in owners {
+            let admits = self.port(port).admits(vlan) && reaches(port);
             local |= admits;
             if port == from && admits {
                 sent = sent.or(Err(DropReason::OwnAddress));
@@ -106,17 +186,40 @@ impl Tables {
                 sent = self.offer(port, vlan, sent.is_err(), sent, &mut to);
             }
         }
+        for &port in &self.hashed_unicast {
+            let hash = self.port(port).filter.unicast_hash.as_ref();
+            let hashed = owners.is_empty() && hash.is_some_and(|hash| hash.contains(destination));
+            if hashed && port != from && reaches(port) {
+                sent = self.offer(port, vlan, sent.is_err(), sent, &mut to);
+            }
+        }
         if !local {
-            sent = self.to_uplink(sender, true, sent, &mut to);
+            sent = self.to_uplink(sender, sent.is_err(), sent, &mut to);
+        }
+        for &port in &self.unmatched {
+            let group = self.port(port).group();
+            let matched =
+                |owner: &u16| self.port(*owner).group() == group && self.port(*owner).admits(vlan);
+            if sender.group() != group && !owners.iter().any(matched) {
+                sent = self.offer(port, vlan, sent.is_err(), sent, &mut to);
+            }
         }
         for &port in &self.promiscuous {
             let owner = self.port(port).filter.unicast.contains(&destination);
-            if port != from && !owner {
+            if port != from && !owner && reaches(port) {
                 let first = sent.is_err();
                 sent = self.offer(port, vlan, first, sent, &mut to);
             }
         }
         sent
+    }
+
+    /// Whether `port` takes a group by its hash alone.
+    fn hashes_group(&self, port: u16, group: MacAddress, members: &[u16]) -> bool {
+        let hash = self.port(port).filter.multicast_hash.as_ref();
+        group != MacAddress::BROADCAST
+            && hash.is_some_and(|hash| hash.contains(group))
+            && !members.contains(&port)
     }
 
     #[inline]

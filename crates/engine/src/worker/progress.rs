@@ -27,6 +27,12 @@ impl Progress {
         self.offered >> frame & 1 != 0
     }
 
+    /// Whether frames that were looked at before wait.
+    #[inline]
+    pub(super) fn has_offered(&self) -> bool {
+        self.offered != 0
+    }
+
     #[inline]
     pub(super) fn part(&self, frame: usize) -> usize {
         usize::from(self.parts[frame])

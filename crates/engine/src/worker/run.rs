@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use pando_tlp::Participant;
 use rustix::event::Timespec;
 
+use crate::switch::Share;
+
+use super::fair::{Quantum, Turn};
 use super::scratch::Scratch;
 use super::shared::Shared;
 use super::task::{Armed, Pass, Task};
@@ -31,6 +34,7 @@ pub(super) struct Worker {
     given: Vec<Arc<Task>>,
     polling: Duration,
     longest: Duration,
+    quantum: Quantum,
 }
 
 /// A task that is being polled.
@@ -42,6 +46,13 @@ struct Active {
     retry_at: Option<Instant>,
     /// It is paused, and its receivers wake the worker.
     settled: bool,
+    turn: Turn,
+}
+
+impl Active {
+    fn new(task: Arc<Task>) -> Self {
+        Self { task, idle_since: None, retry_at: None, settled: false, turn: Turn::default() }
+    }
 }
 
 impl Worker {
@@ -51,14 +62,15 @@ impl Worker {
             std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
         let longest = if alone { Duration::ZERO } else { LONGEST };
         let (active, given) = (Vec::new(), Vec::new());
-        Self { shared, participant, scratch, active, given, polling: longest, longest }
+        let quantum = Quantum::new();
+        Self { shared, participant, scratch, active, given, polling: longest, longest, quantum }
     }
 
     /// Runs until the engine is dropped.
     pub(super) fn run(mut self) {
         let mut rounds = 0u32;
         while self.attend() {
-            let worked = self.round();
+            let worked = self.round(Instant::now());
             rounds = rounds.wrapping_add(1);
             if !worked && self.active.iter().all(|active| active.settled) {
                 self.sleep();
@@ -74,7 +86,7 @@ impl Worker {
     fn attend(&mut self) -> bool {
         let Some(attention) = self.shared.attention(&mut self.given) else { return true };
         for task in self.given.drain(..) {
-            self.active.push(Active { task, idle_since: None, retry_at: None, settled: false });
+            self.active.push(Active::new(task));
         }
         if attention.retry {
             self.wake_paused();
@@ -88,18 +100,18 @@ impl Worker {
         }
     }
 
-    /// One pass over each task; `true` if one had work.
-    fn round(&mut self) -> bool {
-        let now = Instant::now();
+    /// One turn for each task; `true` if one had work.
+    fn round(&mut self, now: Instant) -> bool {
         let mut worked = false;
         let mut next = 0;
+        self.scratch.now = now;
+        self.quantum.begin_round();
         while let Some(active) = self.active.get_mut(next) {
             if active.retry_at.is_some_and(|at| at > now) {
                 next += 1;
                 continue;
             }
-            let pass = active.task.run(&mut self.participant, &mut self.scratch);
-            self.scratch.report_failed();
+            let pass = self.turn(next);
             worked |= pass == Pass::Worked;
             if self.keep(next, pass, now) {
                 next += 1;
@@ -108,6 +120,25 @@ impl Worker {
             }
         }
         worked
+    }
+
+    /// Passes over one task until it has had its share, or has no more work.
+    fn turn(&mut self, index: usize) -> Pass {
+        let active = &mut self.active[index];
+        let share = active.task.share.as_deref();
+        let mut budget = active.turn.begin(&self.quantum, share.map_or(1, Share::queues));
+        let mut pass = Pass::Worked;
+        while budget > 0 {
+            (self.scratch.budget, self.scratch.spent, self.scratch.offered) = (budget, 0, 0);
+            pass = active.task.run(&mut self.participant, &mut self.scratch);
+            self.scratch.report_failed();
+            self.quantum.offered(self.scratch.offered);
+            budget = active.turn.go_on(pass == Pass::Worked, self.scratch.spent);
+        }
+        if pass == Pass::Worked && share.is_some() {
+            self.quantum.busy();
+        }
+        pass
     }
 
     /// Notes what came of a pass; `false` if the task needn't be polled any more.

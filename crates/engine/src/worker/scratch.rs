@@ -1,6 +1,7 @@
 //! What a worker uses in every pass, made once: nothing is allocated per frame.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::switch::Cell;
 use crate::{Finisher, QueueError};
@@ -14,11 +15,28 @@ pub(super) struct Scratch {
     pub(super) ports: Vec<u16>,
     /// Receive queues that have failed in this pass.
     pub(super) failed: Vec<(Arc<Cell>, QueueError)>,
+    /// The time of this round.
+    pub(super) now: Instant,
+    /// What the task may send before it is another's turn, in bytes.
+    pub(super) budget: u64,
+    /// What it has sent in this pass.
+    pub(super) spent: u64,
+    /// What it would have sent without limits; 0 if it had none.
+    pub(super) offered: u64,
 }
 
 impl Scratch {
     pub(super) fn new(finisher: Finisher) -> Self {
-        Self { finisher, frames: Vec::new(), ports: Vec::new(), failed: Vec::new() }
+        Self {
+            finisher,
+            frames: Vec::new(),
+            ports: Vec::new(),
+            failed: Vec::new(),
+            now: Instant::now(),
+            budget: u64::MAX,
+            spent: 0,
+            offered: 0,
+        }
     }
 
     /// Makes room for `ports` ports, none of which has a frame.

@@ -12,13 +12,15 @@ use super::scratch::Scratch;
 use super::shared::Shared;
 use super::transmit::Transmitter;
 use crate::doorbell::Target;
-use crate::switch::contain;
+use crate::switch::{Share, contain};
 use crate::{Doorbell, QueueError, Service};
 
 /// A queue given to a worker.
 pub(crate) struct Task {
     pub(super) doorbell: Doorbell,
     home: Arc<Shared>,
+    /// What a transmit queue has in common with its port's others.
+    pub(super) share: Option<Arc<Share>>,
     stopping: AtomicBool,
     body: Mutex<Option<Body>>,
     on_error: Mutex<Option<OnError>>,
@@ -89,7 +91,12 @@ impl Body {
 impl Task {
     pub(super) fn new(body: Body, home: &Arc<Shared>, on_error: OnError) -> Arc<Self> {
         home.tasks[body.kind() as usize].fetch_add(1, Ordering::Relaxed);
+        let share = match &body {
+            Body::Transmit(transmitter) => Some(transmitter.share().clone()),
+            Body::Service(_) => None,
+        };
         Arc::new_cyclic(|task| Self {
+            share,
             doorbell: Doorbell::new(Target::Task { task: task.clone(), home: home.clone() }),
             home: home.clone(),
             stopping: AtomicBool::new(false),

@@ -9,16 +9,30 @@ use std::time::Instant;
 use arrayvec::ArrayVec;
 use pando_tlp::Guard;
 
+use super::allowance::Allowance;
 use super::progress::Progress;
 use super::scratch::Scratch;
 use super::task::Pass;
 use crate::frame::FRAMES;
 use crate::pcap::Direction;
-use crate::switch::{Cell, Core, Rest, Tables, Verdict, flow_hash, queue};
-use crate::{Batch, DropReason, Port, QueueCounters, QueueError, Transmit};
+use crate::switch::{Cell, Cells, Core, Rest, Share, Tables, Verdict, flow_hash, judge, queue};
+use crate::{
+    Batch, DropReason, Frame, Port, PortKind, QueueCounters, QueueError, Tagging, Transmit,
+};
 
 /// Receivers that a paused queue asks to wake it; for more it just tries again in time.
 const RECEIVERS: usize = 8;
+
+/// All frames of a batch, in order.
+const ALL: [u16; FRAMES] = {
+    let mut all = [0; FRAMES];
+    let mut index = 0;
+    while index < FRAMES {
+        all[index] = index as u16;
+        index += 1;
+    }
+    all
+};
 
 /// No port has this number.
 const NOBODY: u16 = u16::MAX;
@@ -30,6 +44,7 @@ pub(super) struct Transmitter {
     switch: Arc<Core>,
     counters: Arc<QueueCounters>,
     progress: Progress,
+    allowance: Allowance,
     /// The driver was asked to notify.
     armed: bool,
     /// Receivers that had no buffers in the last pass.
@@ -44,9 +59,15 @@ impl Transmitter {
             switch: port.switch().clone(),
             counters: port.transmit_counters(index),
             progress: Progress::new(),
+            allowance: Allowance::new(port, index),
             armed: false,
             wanted: ArrayVec::new(),
         }
+    }
+
+    /// What it has in common with the port's other queues.
+    pub(super) fn share(&self) -> &Arc<Share> {
+        self.allowance.share()
     }
 
     pub(super) fn pass(
@@ -58,12 +79,17 @@ impl Transmitter {
             self.queue.disarm(guard)?;
             self.armed = false;
         }
+        if let Err(until) = self.allowance.begin(scratch.now, self.progress.has_offered()) {
+            self.allowance.settle(false);
+            return Ok(Pass::Paused(until));
+        }
         self.wanted.clear();
         let (fetched, waiting) = self.forward(guard, scratch)?;
         let progressed = self.progress.settle(fetched, waiting.frames);
         let complete = self.progress.complete();
         self.queue.complete(guard, complete)?;
         self.progress.advance(complete);
+        self.allowance.settle(progressed);
         Ok(match waiting.until {
             _ if progressed => Pass::Worked,
             Some(until) => Pass::Paused(until),
@@ -76,16 +102,20 @@ impl Transmitter {
         guard: &Guard<'_>,
         scratch: &mut Scratch,
     ) -> Result<(usize, Waiting), QueueError> {
-        let mut batch = Batch::new();
+        let tables = self.switch.tables();
+        let sender = tables.port(self.from);
+        let tagging = sender.policy.as_ref().map_or(Tagging::AsSent, |policy| policy.tagging);
+        let mut batch = Batch::of(sender.group(), tagging);
         self.queue.fetch(guard, &mut batch)?;
         if batch.is_empty() {
             return Ok((0, Waiting::default()));
         }
-        let tables = self.switch.tables();
+        let frames = self.allowance.cut(&batch, &self.progress, scratch);
         scratch.reset(tables.len());
         let mut forward = Forward {
             guard,
             batch: &batch,
+            frames,
             tables: &tables,
             from: self.from,
             progress: &mut self.progress,
@@ -98,8 +128,9 @@ impl Transmitter {
         forward.route(&self.counters);
         forward.deliver();
         forward.count_drops(&self.counters);
+        forward.witness();
         let waiting = forward.waiting;
-        Ok((batch.len(), waiting))
+        Ok((frames, waiting))
     }
 
     pub(super) fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
@@ -124,6 +155,8 @@ struct Waiting {
 struct Forward<'p, 'g> {
     guard: &'p Guard<'p>,
     batch: &'p Batch<'g>,
+    /// How many of its frames may go now.
+    frames: usize,
     tables: &'p Tables,
     from: u16,
     progress: &'p mut Progress,
@@ -140,7 +173,7 @@ impl Forward<'_, '_> {
     fn route(&mut self, counters: &QueueCounters) {
         let sender = self.tables.port(self.from);
         let (mut packets, mut bytes) = (0, 0);
-        for (index, frame) in self.batch.iter().enumerate() {
+        for (index, frame) in self.batch.iter().enumerate().take(self.frames) {
             if self.progress.is_done(index) {
                 continue;
             }
@@ -148,7 +181,7 @@ impl Forward<'_, '_> {
             if let (Some(capture), false) = (&sender.capture, again) {
                 capture.frame(Direction::Outbound, frame);
             }
-            let sent = match sender.policy.transmit(&sender.filter, &frame) {
+            let sent = match judge(&sender.filter, sender.policy.as_deref(), &frame) {
                 Verdict::Drop(why) => Err(why),
                 Verdict::Pass => self.tables.route(self.from, &frame, |port, owner| {
                     if owner {
@@ -171,26 +204,55 @@ impl Forward<'_, '_> {
     fn deliver(&mut self) {
         for next in 0..self.scratch.ports.len() {
             let port = self.scratch.ports[next];
-            let mut left = self.scratch.frames[usize::from(port)];
-            let cells = &self.tables.port(port).cells;
-            match &cells[..] {
-                [] => self.dropped[DropReason::NoQueue as usize] += u64::from(left.count_ones()),
-                [cell] => self.offer(port, cell, left),
-                _ => {
-                    let mut queues = [0; FRAMES];
-                    for index in bits(left) {
-                        let hash = flow_hash(&self.batch.frame(index));
-                        queues[index] = queue(hash, cells.len());
-                    }
-                    while left != 0 {
-                        let queue = queues[left.trailing_zeros() as usize];
-                        let same = bits(left).filter(|index| queues[*index] == queue);
-                        let same = same.fold(0, |same, index| same | 1 << index);
-                        self.offer(port, &cells[queue], same);
-                        left &= !same;
-                    }
+            let frames = self.scratch.frames[usize::from(port)];
+            let tables = self.tables;
+            match &tables.port(port).cells {
+                Cells::Spread(cells) => self.spread(port, cells, frames),
+                Cells::Steered(steering, cells) => {
+                    let by_number =
+                        |number| cells.get(usize::from(number)).and_then(Option::as_ref);
+                    self.distribute(port, frames, |frame| {
+                        steering.queue(frame).and_then(by_number)
+                    });
                 }
             }
+        }
+    }
+
+    fn spread(&mut self, port: u16, cells: &[Arc<Cell>], frames: u64) {
+        match cells {
+            [] => self.dropped[DropReason::NoQueue as usize] += u64::from(frames.count_ones()),
+            [cell] => self.offer(port, cell, frames),
+            _ => {
+                let choose = |frame: &Frame| cells.get(queue(flow_hash(frame), cells.len()));
+                self.distribute(port, frames, choose);
+            }
+        }
+    }
+
+    /// Offers `frames` to the receive queues of `port` that `choose` gives for each.
+    fn distribute<'c>(
+        &mut self,
+        port: u16,
+        mut left: u64,
+        choose: impl Fn(&Frame) -> Option<&'c Arc<Cell>>,
+    ) {
+        let mut chosen: [Option<&Arc<Cell>>; FRAMES] = [None; FRAMES];
+        for index in bits(left) {
+            chosen[index] = choose(&self.batch.frame(index));
+        }
+        while left != 0 {
+            let cell = chosen[left.trailing_zeros() as usize];
+            let pointer = |cell: Option<&Arc<Cell>>| cell.map(Arc::as_ptr);
+            let same = bits(left).filter(|index| pointer(chosen[*index]) == pointer(cell));
+            let same = same.fold(0, |same, index| same | 1 << index);
+            match cell {
+                Some(cell) => self.offer(port, cell, same),
+                None => {
+                    self.dropped[DropReason::NoQueue as usize] += u64::from(same.count_ones());
+                }
+            }
+            left &= !same;
         }
     }
 
@@ -200,7 +262,13 @@ impl Forward<'_, '_> {
         let Some(first) = list.first().map(|index| usize::from(*index)) else { return };
         let part = if self.owners[first] == port { self.progress.part(first) } else { 0 };
         let finisher = &mut self.scratch.finisher;
-        let offered = cell.offer(self.guard, finisher, self.batch, &list, part);
+        let strips = self.tables.port(port).policy.as_ref().is_some_and(|policy| policy.strip);
+        let offered = if strips {
+            let stripped = strip(self.batch, &list);
+            cell.offer(self.guard, finisher, &stripped, &ALL[..stripped.len()], part)
+        } else {
+            cell.offer(self.guard, finisher, self.batch, &list, part)
+        };
         let (taken, rest) = list.split_at(offered.taken.min(list.len()));
         if let Some(capture) = &self.tables.port(port).capture {
             for index in taken {
@@ -243,6 +311,32 @@ impl Forward<'_, '_> {
             counters.dropped(why, self.dropped[why as usize]);
         }
     }
+
+    /// Tells the sender's witness, if it has one.
+    fn witness(&self) {
+        let sender = self.tables.port(self.from);
+        let Some(witness) = sender.policy.as_ref().and_then(|policy| policy.witness.as_ref())
+        else {
+            return;
+        };
+        match self.dropped[DropReason::Spoofed as usize] {
+            0 => {}
+            spoofed => witness.spoofed(spoofed),
+        }
+        let uplink = |port: &&u16| self.tables.port(**port).kind == PortKind::Uplink;
+        if let Some(uplink) = self.scratch.ports.iter().find(uplink) {
+            witness.left(self.batch, self.scratch.frames[usize::from(*uplink)]);
+        }
+    }
+}
+
+/// The frames `list` of `batch`, without their tags; each fits, as it did before.
+fn strip<'g>(batch: &Batch<'g>, list: &[u16]) -> Batch<'g> {
+    let mut stripped = Batch::of(batch.group(), Tagging::AsSent);
+    for index in list {
+        stripped.push_stripped(batch.frame(usize::from(*index)));
+    }
+    stripped
 }
 
 /// The positions of the ones in `bits`, lowest first.

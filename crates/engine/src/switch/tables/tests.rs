@@ -1,11 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::switch::HashFilter;
 use crate::{Batch, Offload, VlanSet};
 
 fn entry(kind: PortKind, filter: Filter) -> Entry {
     let filter = Arc::new(filter);
-    Entry { kind, filter, policy: Policy::default(), cells: Vec::new(), capture: None }
+    Entry { kind, filter, policy: None, cells: Cells::Spread(Vec::new()), capture: None }
 }
 
 fn tables(filters: &[Filter], uplink: bool) -> Tables {
@@ -15,7 +16,7 @@ fn tables(filters: &[Filter], uplink: bool) -> Tables {
         let filter = Filter { link_up: true, ..Filter::default() };
         ports.push(entry(PortKind::Uplink, filter));
     }
-    Tables::new(ports)
+    Tables::new(ports, Vec::new())
 }
 
 fn frame(destination: MacAddress, vlan: Option<u16>) -> Vec<u8> {
@@ -199,6 +200,7 @@ fn any_filter() -> impl Strategy<Value = Filter> {
                 vlans
             }),
             tagged_only,
+            ..Filter::default()
         },
     )
 }
@@ -244,4 +246,120 @@ proptest! {
             prop_assert!(table.get(MacAddress(*other)).is_empty());
         }
     }
+}
+
+/// Ports 0 and 1 are on card 1, port 2 on card 2, port 3 is the uplink.
+fn two_cards(change: impl FnOnce(&mut [Entry])) -> Tables {
+    two_cards_with(change, Vec::new())
+}
+
+fn two_cards_with(change: impl FnOnce(&mut [Entry]), mirrors: Vec<Mirror>) -> Tables {
+    let mut ports: Vec<_> = [1, 1, 2]
+        .into_iter()
+        .zip(0..)
+        .map(|(group, port)| Entry {
+            policy: Some(Arc::new(Policy { group, ..Policy::default() })),
+            ..entry(PortKind::Function, function(port))
+        })
+        .collect();
+    ports.push(entry(PortKind::Uplink, Filter { link_up: true, ..Filter::default() }));
+    change(&mut ports);
+    Tables::new(ports, mirrors)
+}
+
+fn filter(entry: &mut Entry) -> &mut Filter {
+    Arc::make_mut(&mut entry.filter)
+}
+
+#[test]
+fn without_local_switching_a_card_talks_through_its_cable() {
+    let tables = two_cards(|ports| {
+        for port in &mut ports[..2] {
+            let policy = Policy { group: 1, isolated: true, ..Policy::default() };
+            port.policy = Some(Arc::new(policy));
+        }
+        filter(&mut ports[1]).promiscuous = true;
+    });
+    let ports = |from, to| route(&tables, from, to, None).0;
+    assert_eq!(ports(0, mac(1)), [(UPLINK, true)]);
+    assert_eq!(ports(0, mac(0)), [(UPLINK, true)], "even to itself");
+    assert_eq!(ports(0, mac(2)), [(2, true)], "the other card is on the cable");
+    assert_eq!(ports(0, MacAddress::BROADCAST), [(2, false), (UPLINK, false)]);
+    assert_eq!(ports(2, mac(0)), [(0, true), (1, false)]);
+}
+
+#[test]
+fn frames_from_outside_that_a_card_has_no_owner_for_go_where_it_wants_them() {
+    let tables = two_cards(|ports| filter(&mut ports[1]).unmatched = true);
+    let ports = |from, to| route(&tables, from, mac(to), None).0;
+    assert_eq!(ports(UPLINK, 9), [(1, true)]);
+    assert_eq!(ports(UPLINK, 0), [(0, true)], "it has an owner");
+    assert_eq!(ports(UPLINK, 2), [(2, true), (1, false)], "on another card");
+    assert_eq!(ports(0, 9), [(UPLINK, true)], "from the card itself");
+    assert_eq!(ports(2, 9), [(UPLINK, true), (1, false)]);
+}
+
+#[test]
+fn hashes_stand_for_addresses() {
+    let hash = |address: MacAddress| {
+        let index = u16::from_le_bytes([address.0[4], address.0[5]]) >> 4;
+        let mut bits = [0; 128];
+        bits[usize::from(index >> 5)] |= 1 << (index & 31);
+        Some(Arc::new(HashFilter::new(bits, 4)))
+    };
+    let tables = two_cards(|ports| {
+        filter(&mut ports[0]).multicast_hash = hash(group(0x42));
+        filter(&mut ports[1]).unicast_hash = hash(mac(0x42));
+    });
+    let ports = |to| route(&tables, UPLINK, to, None).0;
+    assert_eq!(ports(group(0x42)), [(0, false)]);
+    assert_eq!(ports(group(0x4f)), [], "the last byte counts whole");
+    assert_eq!(ports(mac(0x42)), [(1, true)]);
+    assert_eq!(ports(mac(0)), [(0, true)], "an owner goes first");
+    assert_eq!(ports(MacAddress::BROADCAST).len(), 3, "no group");
+}
+
+#[test]
+fn loopback_goes_nowhere_else() {
+    let tables = two_cards(|ports| {
+        let policy = Policy { group: 1, loopback: true, ..Policy::default() };
+        ports[0].policy = Some(Arc::new(policy));
+    });
+    assert_eq!(route(&tables, 0, MacAddress::BROADCAST, None), (vec![(0, true)], Ok(())));
+}
+
+#[test]
+fn mirrors_show_each_frame_once() {
+    let mirror = Mirror {
+        group: 1,
+        to: 1,
+        received_by: vec![0],
+        from_outside: false,
+        to_uplink: false,
+        vlans: None,
+    };
+    let none = Mirror { received_by: Vec::new(), ..mirror.clone() };
+    let case = |mirrors: &[&Mirror], from, to, vlan| {
+        let mirrors = mirrors.iter().map(|mirror| (*mirror).clone()).collect();
+        route(&two_cards_with(|_| {}, mirrors), from, to, vlan).0
+    };
+    let received = &[&mirror];
+    assert_eq!(case(received, 2, mac(0), None), [(0, true), (1, false)]);
+    assert_eq!(case(received, 0, mac(2), None), [(2, true)]);
+    assert_eq!(case(received, 2, mac(1), None), [(1, true)], "it has it");
+    assert_eq!(case(&[&mirror, &mirror], 2, mac(0), None).len(), 2, "once");
+    let outside = Mirror { from_outside: true, ..none.clone() };
+    assert_eq!(case(&[&outside], UPLINK, mac(2), None), [(2, true), (1, false)]);
+    assert_eq!(case(&[&outside], 0, mac(2), None), [(2, true)]);
+    let uplink = Mirror { to_uplink: true, ..none.clone() };
+    assert_eq!(case(&[&uplink], 0, mac(9), None), [(UPLINK, true), (1, false)]);
+    assert_eq!(case(&[&uplink], 2, mac(9), None), [(UPLINK, true)], "another card's");
+    assert_eq!(case(&[&uplink], 1, mac(9), None), [(UPLINK, true)], "its own");
+    let mut set = VlanSet::new();
+    set.insert(Vlan(5));
+    let tagged = Mirror { vlans: Some(set), ..none };
+    assert_eq!(case(&[&tagged], 0, mac(2), Some(5)), [(2, true), (1, false)]);
+    assert_eq!(case(&[&tagged], 0, mac(2), Some(6)), [(2, true)]);
+    let nowhere = Mirror { to: 77, ..tagged.clone() };
+    assert_eq!(case(&[&nowhere], 0, mac(2), Some(5)), [(2, true)]);
 }

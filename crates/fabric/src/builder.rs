@@ -13,7 +13,7 @@ use arc_swap::ArcSwap;
 use pando_pci::{AcsServices, Bridge, BridgeConfig, Device, PortKind};
 use pando_tlp::{Gpa, Link, Mmio, RequesterId};
 
-use crate::counters::Counters;
+use crate::counters::{Counters, PortErrors};
 use crate::deferred::{Inbox, channel};
 use crate::dma::Attachment;
 use crate::doorbells::Doorbells;
@@ -185,6 +185,7 @@ impl FabricBuilder {
         self.hub.routes.store(Arc::new(routes));
         let tree = Arc::new(Tree {
             topology,
+            errors: bridges.iter().map(|_| PortErrors::default()).collect(),
             bridges,
             devices: self.devices,
             names: self.names,

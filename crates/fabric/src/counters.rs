@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use pando_pci::ErrorKind;
+
 /// One count.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -14,6 +16,44 @@ impl Counter {
 
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// What one port has found wrong with requests, while it grows.
+#[derive(Debug, Default)]
+pub(crate) struct PortErrors {
+    violations: Counter,
+    unsupported_requests: Counter,
+    poisoned: Counter,
+}
+
+/// What one port has found wrong with requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct PortCounts {
+    /// ACS violations.
+    pub violations: u64,
+    /// Requests that ended here as Unsupported Request.
+    pub unsupported_requests: u64,
+    /// Poisoned requests that came in.
+    pub poisoned: u64,
+}
+
+impl PortErrors {
+    pub(crate) fn count(&self, kind: ErrorKind) {
+        match kind {
+            ErrorKind::AcsViolation => self.violations.add(),
+            ErrorKind::UnsupportedRequest => self.unsupported_requests.add(),
+            ErrorKind::Poisoned => self.poisoned.add(),
+            ErrorKind::CompleterAbort | ErrorKind::Internal => {}
+        }
+    }
+
+    pub(crate) fn snapshot(&self) -> PortCounts {
+        PortCounts {
+            violations: self.violations.get(),
+            unsupported_requests: self.unsupported_requests.get(),
+            poisoned: self.poisoned.get(),
+        }
     }
 }
 
@@ -52,6 +92,10 @@ counters! {
     unsupported_requests,
     /// ACS violations.
     violations,
+    /// Requests that a device refused.
+    completer_aborts,
+    /// Poisoned writes that arrived and were thrown away.
+    poisoned_writes,
     /// Requests and interrupts that the IOMMU blocked.
     iommu_faults,
     /// Interrupt messages delivered.

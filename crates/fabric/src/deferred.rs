@@ -141,11 +141,21 @@ fn deliver(hub: &Hub, participant: &mut Participant, posted: &Posted) {
     let mut done = 0;
     while let Some(rest) = posted.data.get(done..).filter(|rest| !rest.is_empty()) {
         let Some(address) = posted.address.checked_add(done as u64) else { return };
-        let Some(landing) = landing(hub, participant, posted, address) else { return };
+        let question = Question {
+            bus: posted.bus,
+            source: posted.requester.id(),
+            address,
+            access: Access::Write,
+            len: rest.len() as u64,
+            poisoned: false,
+        };
+        let Some(landing) = landing(hub, participant, posted, question) else { return };
         let Some(device) = hub.device(landing.device) else { return };
         let size = piece(landing.offset, landing.rest.min(rest.len() as u64)) as usize;
-        device.write(landing.region, landing.offset, &rest[..size]);
-        hub.counters.peer_writes.add();
+        if hub.refuses(&*device, landing, size, &question).is_ok() {
+            device.write(landing.region, landing.offset, &rest[..size]);
+            hub.counters.peer_writes.add();
+        }
         done += size;
     }
 }
@@ -155,15 +165,13 @@ fn landing(
     hub: &Hub,
     participant: &mut Participant,
     posted: &Posted,
-    address: Iova,
+    question: Question,
 ) -> Option<Landing> {
     let _guard = participant.enter();
     if !posted.requester.is_open() {
         hub.counters.gated.add();
         return None;
     }
-    let source = posted.requester.id();
-    let question = Question { bus: posted.bus, source, address, access: Access::Write };
     match hub.route(question) {
         Ok(Destination::Device(landing)) => Some(landing),
         _ => None,

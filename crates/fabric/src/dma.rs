@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use pando_tlp::{
-    Access, Dma, Epochs, Fault, Iova, Link, MsiMessage, Requester, RequesterId, Run, Target,
+    Access, Dma, Epochs, ErrorMessage, Fault, Iova, Link, MsiMessage, Outcome, Requester,
+    RequesterId, Run, Target,
 };
 
 use crate::deferred::{LARGEST, Pending, Posted};
@@ -33,6 +34,10 @@ impl Link for Attachment {
             (self.hub.wake)();
         }
     }
+
+    fn report(&self, source: RequesterId, message: ErrorMessage) {
+        self.hub.send(self.bus, source, message);
+    }
 }
 
 /// One function's handle.
@@ -44,31 +49,57 @@ struct Handle {
 }
 
 impl Handle {
-    fn route(&self, address: Iova, access: Access) -> Result<Destination, Fault> {
+    fn question(&self, address: Iova, access: Access, len: usize) -> Question {
+        let source = self.requester.id();
+        Question { bus: self.bus, source, address, access, len: len as u64, poisoned: false }
+    }
+
+    fn route(&self, question: Question) -> Result<Destination, Fault> {
         if !self.requester.is_open() {
             self.hub.counters.gated.add();
             return Err(Fault::Gated);
         }
-        let source = self.requester.id();
-        self.hub.route(Question { bus: self.bus, source, address, access })
+        self.hub.route(question).map_err(|fault| self.failed(question.access, fault))
+    }
+
+    /// What the function learns of a request that did not arrive: of a read by its completion (7.5.1.1.4), of a write nothing.
+    #[cold]
+    fn failed(&self, access: Access, fault: Fault) -> Fault {
+        self.requester.count(fault);
+        if access == Access::Read {
+            self.requester.learn(match fault {
+                Fault::CompleterAbort => Outcome::CompleterAbort,
+                _ => Outcome::UnsupportedRequest,
+            });
+        }
+        fault
     }
 
     /// Reads what the first answer covers; returns how much that was.
     fn read_some(&self, address: Iova, data: &mut [u8]) -> Result<usize, Fault> {
-        match self.route(address, Access::Read)? {
+        let question = self.question(address, Access::Read, data.len());
+        match self.route(question)? {
             Destination::Ram { start, run, read: true, .. } => {
                 let run = rest_of(run, start, address, data.len())?;
                 Ok(run.slice().copy_to(data))
             }
-            Destination::Device(landing) => self.read_device(landing, data),
-            Destination::Ram { .. } => Err(Fault::Translation),
-            Destination::Interrupt => Err(self.hub.unsupported()),
+            Destination::Device(landing) => self.read_device(&question, landing, data),
+            Destination::Ram { .. } => Err(self.failed(Access::Read, Fault::Translation)),
+            Destination::Interrupt => Err(self.unsupported(&question)),
         }
     }
 
-    fn read_device(&self, landing: Landing, data: &mut [u8]) -> Result<usize, Fault> {
+    fn read_device(
+        &self,
+        question: &Question,
+        landing: Landing,
+        data: &mut [u8],
+    ) -> Result<usize, Fault> {
         let device = self.hub.device(landing.device).ok_or(Fault::UnsupportedRequest)?;
         let size = piece(landing.offset, landing.rest.min(data.len() as u64)) as usize;
+        self.hub
+            .refuses(&*device, landing, size, question)
+            .map_err(|fault| self.failed(Access::Read, fault))?;
         device.read(landing.region, landing.offset, &mut data[..size]);
         self.hub.counters.peer_reads.add();
         Ok(size)
@@ -76,15 +107,16 @@ impl Handle {
 
     /// Writes what the first answer covers; returns how much that was.
     fn write_some(&self, address: Iova, data: &[u8]) -> Result<usize, Fault> {
-        match self.route(address, Access::Write)? {
+        let question = self.question(address, Access::Write, data.len());
+        match self.route(question)? {
             Destination::Ram { start, run, write: true, .. } => {
                 let run = rest_of(run, start, address, data.len())?;
                 run.slice().copy_from(&data[..run.len() as usize]);
                 Ok(run.len() as usize)
             }
             Destination::Device(landing) => Ok(self.post(address, landing, data)),
-            Destination::Ram { .. } => Err(Fault::Translation),
-            Destination::Interrupt => self.message(address, data),
+            Destination::Ram { .. } => Err(self.failed(Access::Write, Fault::Translation)),
+            Destination::Interrupt => self.message(&question, data),
         }
     }
 
@@ -105,13 +137,29 @@ impl Handle {
     }
 
     /// An interrupt is a write of one aligned dword; anything else there is refused (Intel VT-d 4.1, 3.14).
-    fn message(&self, address: Iova, data: &[u8]) -> Result<usize, Fault> {
+    fn message(&self, question: &Question, data: &[u8]) -> Result<usize, Fault> {
+        let address = question.address;
         let aligned = address.0.is_multiple_of(4);
         let data: [u8; 4] =
-            data.try_into().ok().filter(|_| aligned).ok_or_else(|| self.hub.unsupported())?;
+            data.try_into().ok().filter(|_| aligned).ok_or_else(|| self.unsupported(question))?;
         let message = MsiMessage { address: address.0, data: u32::from_le_bytes(data) };
-        self.hub.interrupt(self.requester.id(), message)?;
+        self.hub
+            .interrupt(self.requester.id(), message)
+            .map_err(|fault| self.failed(Access::Write, fault))?;
         Ok(data.len())
+    }
+
+    /// The root complex doesn't take it.
+    fn unsupported(&self, question: &Question) -> Fault {
+        let fault = self.hub.unsupported(&self.hub.routes.load(), question);
+        self.failed(question.access, fault)
+    }
+
+    /// The address `done` bytes further, which the space must have.
+    fn next(&self, address: Iova, done: usize, access: Access) -> Result<Iova, Fault> {
+        address
+            .checked_add(done as u64)
+            .ok_or_else(|| self.failed(access, Fault::UnsupportedRequest))
     }
 }
 
@@ -128,7 +176,7 @@ impl Dma for Handle {
     }
 
     fn resolve(&self, address: Iova, access: Access) -> Result<Target, Fault> {
-        Ok(match self.route(address, access)? {
+        Ok(match self.route(self.question(address, access, 4))? {
             Destination::Ram { start, run, read, write } => Target::Ram { start, run, read, write },
             Destination::Device(_) | Destination::Interrupt => Target::Device,
         })
@@ -140,7 +188,7 @@ impl Dma for Handle {
         }
         let mut done = 0;
         while done < data.len() {
-            let at = address.checked_add(done as u64).ok_or_else(|| self.hub.unsupported())?;
+            let at = self.next(address, done, Access::Read)?;
             done += self.read_some(at, &mut data[done..])?;
         }
         Ok(())
@@ -149,9 +197,18 @@ impl Dma for Handle {
     fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
         let mut done = 0;
         while done < data.len() {
-            let at = address.checked_add(done as u64).ok_or_else(|| self.hub.unsupported())?;
+            let at = self.next(address, done, Access::Write)?;
             done += self.write_some(at, &data[done..])?;
         }
+        Ok(())
+    }
+
+    fn write_poisoned(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
+        let question =
+            Question { poisoned: true, ..self.question(address, Access::Write, data.len()) };
+        let destination = self.route(question)?;
+        self.requester.learn(Outcome::PoisonSent);
+        self.hub.poisoned(&question, destination);
         Ok(())
     }
 }

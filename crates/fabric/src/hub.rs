@@ -1,7 +1,7 @@
 //! Where every request of every function passes: gate, ports, IOMMU, then RAM, a device or the interrupt controller.
 //!
 //! PCI Express base 6.0, 2.2.7 (memory requests), 6.1.4 (interrupts), 6.12 (access control). Left out: atomics, completions as
-//! objects of their own (a read returns to its caller), error messages to the root port.
+//! objects of their own (a read returns to its caller).
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock, Weak};
@@ -16,11 +16,10 @@ use pando_tlp::{
 use crate::counters::Counters;
 use crate::deferred::Outbox;
 use crate::map::{Claimant, Entry};
-use crate::routes::{Arrival, Refusal, Routes};
+use crate::routes::{Arrival, Routes};
 use crate::span::Span;
 use crate::topology::{BusIndex, DeviceIndex};
 use crate::tree::Tree;
-use crate::verdict::{AddressType, Request};
 
 /// The shared middle of the tree. Devices hold it through their links; it holds no device.
 pub(crate) struct Hub {
@@ -43,6 +42,9 @@ pub(crate) struct Question {
     pub(crate) source: RequesterId,
     pub(crate) address: Iova,
     pub(crate) access: Access,
+    /// Bytes from `address` on that are wanted; for logs.
+    pub(crate) len: u64,
+    pub(crate) poisoned: bool,
 }
 
 /// Where a request goes.
@@ -67,23 +69,27 @@ impl Hub {
     /// Routes one request. Takes no lock of its own.
     pub(crate) fn route(&self, question: Question) -> Result<Destination, Fault> {
         let routes = self.routes.load();
-        let Question { bus, source, address, access } = question;
-        let request =
-            Request::Memory { requester: source, address_type: AddressType::Untranslated };
-        let (arrival, mut same) =
-            routes.up(bus, request, address.0).map_err(|refusal| self.refused(refusal))?;
+        let Question { bus, address, access, .. } = question;
+        let (arrival, mut same) = routes
+            .up(bus, question.request(), address.0)
+            .map_err(|refusal| self.refused(&routes, &question, refusal))?;
         match arrival {
-            Arrival::Inside(entry) => self.landing(entry, address.0, same).map(Destination::Device),
+            Arrival::Inside(entry) => landing(entry, address.0, same)
+                .map(Destination::Device)
+                .ok_or_else(|| self.unsupported(&routes, &question)),
             Arrival::Peer(port) => {
-                let entry = routes.down(port, address.0).ok_or_else(|| self.unsupported())?;
-                self.landing(entry, address.0, same).map(Destination::Device)
+                let entry = routes.down(port, address.0);
+                let landing = entry.and_then(|entry| landing(entry, address.0, same));
+                landing
+                    .map(Destination::Device)
+                    .ok_or_else(|| self.unclaimed(&routes, &question, port))
             }
             Arrival::Root => {
                 let interrupts = Span { first: MSI_RANGE.start, last: MSI_RANGE.end - 1 };
                 if same.narrow(interrupts, address.0) {
                     return match access {
                         Access::Write => Ok(Destination::Interrupt),
-                        Access::Read => Err(self.unsupported()),
+                        Access::Read => Err(self.unsupported(&routes, &question)),
                     };
                 }
                 self.at_root(&routes, question, same)
@@ -100,16 +106,17 @@ impl Hub {
     ) -> Result<Destination, Fault> {
         let step = self.translate(question, same)?;
         let address = question.address.0;
-        let gpa = step.gpa(address).ok_or_else(|| self.unsupported())?;
+        let unsupported = || self.unsupported(routes, &question);
+        let gpa = step.gpa(address).ok_or_else(unsupported)?;
         if let Some(region) = self.ram.region(gpa) {
-            return step.clip(address, gpa, region).ok_or_else(|| self.unsupported());
+            return step.clip(address, gpa, region).ok_or_else(unsupported);
         }
-        let entry = *routes.map.find(gpa.0).ok_or_else(|| self.unsupported())?;
+        let entry = *routes.map.find(gpa.0).ok_or_else(unsupported)?;
         let rest = step.span.last - address;
         let last = gpa.0.saturating_add(rest);
-        let landing = self.landing(entry, gpa.0, Span { first: gpa.0, last })?;
+        let landing = landing(entry, gpa.0, Span { first: gpa.0, last }).ok_or_else(unsupported)?;
         if !may_reach(routes, question.bus, landing.device) {
-            return Err(self.unsupported());
+            return Err(unsupported());
         }
         Ok(Destination::Device(landing))
     }
@@ -130,15 +137,6 @@ impl Hub {
         Ok(Step { span, target, read: found.read, write: found.write })
     }
 
-    fn landing(&self, entry: Entry, address: u64, same: Span) -> Result<Landing, Fault> {
-        let Claimant::Device(device, region) = entry.claimant else {
-            // The root complex' own registers and configuration space are not for the tree's requests.
-            return Err(self.unsupported());
-        };
-        let rest = (entry.span.last.min(same.last) - address).saturating_add(1);
-        Ok(Landing { device, region, offset: entry.offset(address), rest })
-    }
-
     /// Delivers an interrupt message of `source` that has come up to the root complex.
     pub(crate) fn interrupt(&self, source: RequesterId, message: MsiMessage) -> Result<(), Fault> {
         let message = match &self.iommu {
@@ -150,35 +148,28 @@ impl Hub {
         Ok(())
     }
 
+    /// The tree, unless it is going away.
+    pub(crate) fn tree(&self) -> Option<Arc<Tree>> {
+        self.tree.get()?.upgrade()
+    }
+
     /// A device of the tree, unless the tree is going away.
     pub(crate) fn device(&self, index: DeviceIndex) -> Option<Arc<dyn Device>> {
-        let tree = self.tree.get()?.upgrade()?;
-        tree.devices.get(index.0).cloned()
-    }
-
-    fn refused(&self, refusal: Refusal) -> Fault {
-        match refusal {
-            Refusal::Closed(_) => self.counters.closed_port.add(),
-            Refusal::UnsupportedRequest(_) | Refusal::Nowhere => {
-                self.counters.unsupported_requests.add();
-            }
-            Refusal::Violation(_) | Refusal::ViolationInside(_) => {
-                self.counters.violations.add();
-                return Fault::CompleterAbort;
-            }
-        }
-        Fault::UnsupportedRequest
-    }
-
-    pub(crate) fn unsupported(&self) -> Fault {
-        self.counters.unsupported_requests.add();
-        Fault::UnsupportedRequest
+        self.tree()?.devices.get(index.0).cloned()
     }
 
     fn blocked(&self, fault: Fault) -> Fault {
         self.counters.iommu_faults.add();
         fault
     }
+}
+
+/// Where in a device's registers `address` lies. The root complex' own registers and configuration space are not for the
+/// tree's requests.
+fn landing(entry: Entry, address: u64, same: Span) -> Option<Landing> {
+    let Claimant::Device(device, region) = entry.claimant else { return None };
+    let rest = (entry.span.last.min(same.last) - address).saturating_add(1);
+    Some(Landing { device, region, offset: entry.offset(address), rest })
 }
 
 /// A run of addresses and what it becomes.

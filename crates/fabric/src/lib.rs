@@ -12,7 +12,7 @@
 //! Invariant: nothing here knows a packet, a NIC or KVM. Invariant: a device is never called with a lock of the tree held,
 //! but for asking what it decodes and which doorbells it wants.
 //!
-//! Left out: hot-plug, I/O space, error messages to the root port (refusals are counted where they will be sent from).
+//! Left out: hot-plug, I/O space, errors of links.
 
 mod builder;
 mod counters;
@@ -20,6 +20,7 @@ mod deferred;
 mod dma;
 mod doorbells;
 mod error;
+mod errors;
 mod fabric;
 mod hub;
 mod map;
@@ -36,7 +37,7 @@ mod verdict;
 mod tests;
 
 pub use builder::FabricBuilder;
-pub use counters::Counts;
+pub use counters::{Counts, PortCounts};
 pub use doorbells::IoEvents;
 pub use error::BuildError;
 pub use fabric::Fabric;

@@ -2,11 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use pando_pci::{PortKind, Region};
+use pando_pci::{ErrorStatus, PortKind, Region};
 use pando_tlp::RequesterId;
 use serde::Serialize;
 
-use crate::counters::Counts;
+use crate::counters::{Counts, PortCounts};
 use crate::fabric::Fabric;
 use crate::routes::Routes;
 use crate::span::Span;
@@ -55,6 +55,10 @@ pub struct PortReport {
     pub bus_master: bool,
     /// Access control services that are on, with their names in the specification.
     pub access_control: Vec<String>,
+    /// Requests that it found wrong.
+    pub refused: PortCounts,
+    /// Its error registers: a one for each kind of error since software last cleared it.
+    pub errors: ErrorStatus,
     /// What is below.
     pub below: BusReport,
 }
@@ -120,6 +124,8 @@ impl Fabric {
             prefetch: state.prefetch.map(range),
             bus_master: state.bus_master,
             access_control: controls.acs.iter_names().map(|(name, _)| name.to_owned()).collect(),
+            refused: self.tree.errors[index.0].snapshot(),
+            errors: bridge.error_status(),
             below: self.report_bus(
                 routes,
                 port.below,

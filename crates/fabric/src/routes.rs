@@ -67,6 +67,15 @@ impl PortState {
     }
 }
 
+/// Who finds that nobody claims a request on its way down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DeadEnd {
+    /// A port that can't pass it on.
+    Port(PortIndex),
+    /// The device at the bus below the port.
+    Devices(PortIndex, BusIndex),
+}
+
 /// The changing half of what routing depends on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Registers {
@@ -129,6 +138,25 @@ impl Routes {
             match bus.ports.iter().find(|&&port| self.port(port).passes(address, &mut same)) {
                 Some(&next) => port = next,
                 None => return self.on_bus(bus.devices.iter().copied(), address, same),
+            }
+        }
+    }
+
+    /// Where a request that goes down at `port` ends, if [`down`](Self::down) finds nobody.
+    pub(crate) fn dead_end(&self, mut port: PortIndex, address: u64) -> DeadEnd {
+        loop {
+            let state = self.port(port);
+            if state.is_cut || !state.passes(address, &mut Span::ALL.clone()) {
+                return DeadEnd::Port(port);
+            }
+            let below = self.topology.port(port).below;
+            let bus = self.topology.bus(below);
+            let passes =
+                |port: &&PortIndex| self.port(**port).passes(address, &mut Span::ALL.clone());
+            match bus.ports.iter().find(passes) {
+                Some(&next) => port = next,
+                None if bus.devices.is_empty() => return DeadEnd::Port(port),
+                None => return DeadEnd::Devices(port, below),
             }
         }
     }

@@ -59,6 +59,7 @@ impl Routes {
                 if !redirected && state.passes(address, &mut same) {
                     return Err(Refusal::UnsupportedRequest(port));
                 }
+                redirected = false;
             } else {
                 let egress = self.egress(port, address, &mut same);
                 match self.judge(port, request, egress) {

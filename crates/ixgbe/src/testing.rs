@@ -1,1 +1,10 @@
+//! A machine around one card, without a tree: configuration requests and register accesses go straight to the endpoint, DMA goes
+//! to a piece of memory, messages are noted down.
 
+mod machine;
+mod pf_driver;
+mod vf_driver;
+
+pub(crate) use machine::{Machine, NONE, Registers, eventually};
+pub(crate) use pf_driver::PfDriver;
+pub(crate) use vf_driver::VfDriver;

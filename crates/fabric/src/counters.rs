@@ -25,6 +25,7 @@ pub(crate) struct PortErrors {
     violations: Counter,
     unsupported_requests: Counter,
     poisoned: Counter,
+    lost_completions: Counter,
 }
 
 /// What one port has found wrong with requests.
@@ -36,6 +37,8 @@ pub struct PortCounts {
     pub unsupported_requests: u64,
     /// Poisoned requests that came in.
     pub poisoned: u64,
+    /// Completions that a redirect sent up and that could not go on.
+    pub lost_completions: u64,
 }
 
 impl PortErrors {
@@ -44,7 +47,8 @@ impl PortErrors {
             ErrorKind::AcsViolation => self.violations.add(),
             ErrorKind::UnsupportedRequest => self.unsupported_requests.add(),
             ErrorKind::Poisoned => self.poisoned.add(),
-            ErrorKind::CompleterAbort | ErrorKind::Internal => {}
+            ErrorKind::UnexpectedCompletion => self.lost_completions.add(),
+            ErrorKind::CompletionTimeout | ErrorKind::CompleterAbort | ErrorKind::Internal => {}
         }
     }
 
@@ -53,6 +57,7 @@ impl PortErrors {
             violations: self.violations.get(),
             unsupported_requests: self.unsupported_requests.get(),
             poisoned: self.poisoned.get(),
+            lost_completions: self.lost_completions.get(),
         }
     }
 }
@@ -94,6 +99,8 @@ counters! {
     violations,
     /// Requests that a device refused.
     completer_aborts,
+    /// Completions of peer-to-peer reads that got lost on a redirected way.
+    lost_completions,
     /// Poisoned writes that arrived and were thrown away.
     poisoned_writes,
     /// Requests and interrupts that the IOMMU blocked.

@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use pando_tlp::{Access, Iova, Participant, Requester};
+use pando_tlp::{Access, Iova, Marks, Participant, Requester};
 
 use crate::hub::{Destination, Hub, Landing, Question};
 use crate::pieces::piece;
@@ -40,6 +40,7 @@ pub(crate) struct Posted {
     pub(crate) requester: Arc<Requester>,
     pub(crate) address: Iova,
     pub(crate) data: Vec<u8>,
+    pub(crate) marks: Marks,
     pub(crate) pending: Pending,
 }
 
@@ -147,7 +148,7 @@ fn deliver(hub: &Hub, participant: &mut Participant, posted: &Posted) {
             address,
             access: Access::Write,
             len: rest.len() as u64,
-            poisoned: false,
+            marks: posted.marks,
         };
         let Some(landing) = landing(hub, participant, posted, question) else { return };
         let Some(device) = hub.device(landing.device) else { return };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use pando_tlp::{
-    Access, Dma, Epochs, ErrorMessage, Fault, Iova, Link, MsiMessage, Outcome, Requester,
+    Access, Dma, Epochs, ErrorMessage, Fault, Iova, Link, Marks, MsiMessage, Outcome, Requester,
     RequesterId, Run, Target,
 };
 
@@ -49,9 +49,9 @@ struct Handle {
 }
 
 impl Handle {
-    fn question(&self, address: Iova, access: Access, len: usize) -> Question {
+    fn question(&self, address: Iova, access: Access, len: usize, marks: Marks) -> Question {
         let source = self.requester.id();
-        Question { bus: self.bus, source, address, access, len: len as u64, poisoned: false }
+        Question { bus: self.bus, source, address, access, len: len as u64, marks }
     }
 
     fn route(&self, question: Question) -> Result<Destination, Fault> {
@@ -76,8 +76,8 @@ impl Handle {
     }
 
     /// Reads what the first answer covers; returns how much that was.
-    fn read_some(&self, address: Iova, data: &mut [u8]) -> Result<usize, Fault> {
-        let question = self.question(address, Access::Read, data.len());
+    fn read_some(&self, address: Iova, data: &mut [u8], marks: Marks) -> Result<usize, Fault> {
+        let question = self.question(address, Access::Read, data.len(), marks);
         match self.route(question)? {
             Destination::Ram { start, run, read: true, .. } => {
                 let run = rest_of(run, start, address, data.len())?;
@@ -99,6 +99,7 @@ impl Handle {
         let size = piece(landing.offset, landing.rest.min(data.len() as u64)) as usize;
         self.hub
             .refuses(&*device, landing, size, question)
+            .and_then(|()| self.hub.completes(question, landing))
             .map_err(|fault| self.failed(Access::Read, fault))?;
         device.read(landing.region, landing.offset, &mut data[..size]);
         self.hub.counters.peer_reads.add();
@@ -106,28 +107,29 @@ impl Handle {
     }
 
     /// Writes what the first answer covers; returns how much that was.
-    fn write_some(&self, address: Iova, data: &[u8]) -> Result<usize, Fault> {
-        let question = self.question(address, Access::Write, data.len());
+    fn write_some(&self, address: Iova, data: &[u8], marks: Marks) -> Result<usize, Fault> {
+        let question = self.question(address, Access::Write, data.len(), marks);
         match self.route(question)? {
             Destination::Ram { start, run, write: true, .. } => {
                 let run = rest_of(run, start, address, data.len())?;
                 run.slice().copy_from(&data[..run.len() as usize]);
                 Ok(run.len() as usize)
             }
-            Destination::Device(landing) => Ok(self.post(address, landing, data)),
+            Destination::Device(landing) => Ok(self.post(&question, landing, data)),
             Destination::Ram { .. } => Err(self.failed(Access::Write, Fault::Translation)),
             Destination::Interrupt => self.message(&question, data),
         }
     }
 
     /// Hands a write to another device over; it is posted, so nobody learns of its end.
-    fn post(&self, address: Iova, landing: Landing, data: &[u8]) -> usize {
+    fn post(&self, question: &Question, landing: Landing, data: &[u8]) -> usize {
         let len = landing.rest.min(data.len().min(LARGEST) as u64) as usize;
         let posted = Posted {
             bus: self.bus,
             requester: self.requester.clone(),
-            address,
+            address: question.address,
             data: data[..len].to_vec(),
+            marks: question.marks,
             pending: self.pending.clone(),
         };
         if !self.hub.outbox.post(posted) {
@@ -147,6 +149,14 @@ impl Handle {
             .interrupt(self.requester.id(), message)
             .map_err(|fault| self.failed(Access::Write, fault))?;
         Ok(data.len())
+    }
+
+    /// A poisoned write, of which only the first request matters: nothing is written.
+    fn poisoned(&self, question: &Question) -> Result<(), Fault> {
+        let destination = self.route(*question)?;
+        self.requester.learn(Outcome::PoisonSent);
+        self.hub.poisoned(question, destination);
+        Ok(())
     }
 
     /// The root complex doesn't take it.
@@ -176,39 +186,42 @@ impl Dma for Handle {
     }
 
     fn resolve(&self, address: Iova, access: Access) -> Result<Target, Fault> {
-        Ok(match self.route(self.question(address, access, 4))? {
+        Ok(match self.route(self.question(address, access, 4, Marks::default()))? {
             Destination::Ram { start, run, read, write } => Target::Ram { start, run, read, write },
             Destination::Device(_) | Destination::Interrupt => Target::Device,
         })
     }
 
     fn read(&self, address: Iova, data: &mut [u8]) -> Result<(), Fault> {
+        self.read_marked(address, data, Marks::default())
+    }
+
+    fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
+        self.write_marked(address, data, Marks::default())
+    }
+
+    fn read_marked(&self, address: Iova, data: &mut [u8], marks: Marks) -> Result<(), Fault> {
         if !self.pending.wait() {
             self.hub.counters.unordered_peer_reads.add();
         }
         let mut done = 0;
         while done < data.len() {
             let at = self.next(address, done, Access::Read)?;
-            done += self.read_some(at, &mut data[done..])?;
+            done += self.read_some(at, &mut data[done..], marks)?;
         }
         Ok(())
     }
 
-    fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
+    fn write_marked(&self, address: Iova, data: &[u8], marks: Marks) -> Result<(), Fault> {
+        if marks.poisoned {
+            let question = self.question(address, Access::Write, data.len(), marks);
+            return self.poisoned(&question);
+        }
         let mut done = 0;
         while done < data.len() {
             let at = self.next(address, done, Access::Write)?;
-            done += self.write_some(at, &data[done..])?;
+            done += self.write_some(at, &data[done..], marks)?;
         }
-        Ok(())
-    }
-
-    fn write_poisoned(&self, address: Iova, data: &[u8]) -> Result<(), Fault> {
-        let question =
-            Question { poisoned: true, ..self.question(address, Access::Write, data.len()) };
-        let destination = self.route(question)?;
-        self.requester.learn(Outcome::PoisonSent);
-        self.hub.poisoned(&question, destination);
         Ok(())
     }
 }

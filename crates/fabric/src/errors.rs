@@ -3,7 +3,7 @@
 //! Configuration requests and a CPU's accesses that nobody claims are no errors here: software probes by them. Requests of
 //! devices integrated into the root complex are counted only, since there is no event collector to report them.
 //!
-//! Left out: completion timeouts, malformed requests, link errors: nothing here can have them.
+//! Left out: malformed requests, link errors: nothing here can have them. A lost completion's timeout doesn't take any time.
 
 use pando_pci::{DetectedError, Device, ErrorKind, ErrorPlace, PortKind, Region};
 use pando_tlp::{ErrorMessage, Fault, RequesterId, TlpHeader};
@@ -17,12 +17,15 @@ use crate::verdict::{AddressType, Request};
 impl Question {
     /// The request as a log shows it.
     fn header(&self) -> TlpHeader {
-        TlpHeader::memory(self.source, self.access, self.address.0, self.len, self.poisoned)
+        TlpHeader::memory(self.source, self.access, self.address.0, self.len, self.marks)
     }
 
     /// What of it decides its way.
     pub(crate) fn request(&self) -> Request {
-        let address_type = AddressType::Untranslated;
+        let address_type = match self.marks.translated {
+            true => AddressType::Translated,
+            false => AddressType::Untranslated,
+        };
         Request::Memory { requester: self.source, address_type }
     }
 }
@@ -98,6 +101,35 @@ impl Hub {
         let error = DetectedError::at_completer(ErrorKind::CompleterAbort, header);
         device.detect(ErrorPlace::Register(region, offset), &error);
         Fault::CompleterAbort
+    }
+
+    /// Whether the completion of a peer-to-peer read finds its way back. If not, its requester waits in vain.
+    pub(crate) fn completes(&self, of: &Question, at: Landing) -> Result<(), Fault> {
+        let routes = self.routes.load();
+        let Some(bus) = routes.topology.bus_of(at.device) else { return Ok(()) };
+        if bus == of.bus {
+            return Ok(()); // inside the device, or on the root bus
+        }
+        let Err(port) = routes.completion(bus, of.source) else { return Ok(()) };
+        self.counters.lost_completions.add();
+        let Some(tree) = self.tree() else { return Err(Fault::UnsupportedRequest) };
+        let completer = routes.completer(bus, at.device);
+        let header = TlpHeader::completion(completer, of.source, of.address.0, of.len);
+        let kind = ErrorKind::UnexpectedCompletion;
+        self.log(&tree, port, &DetectedError { kind, header, advisory: true });
+        let timeout = DetectedError {
+            kind: ErrorKind::CompletionTimeout,
+            header: TlpHeader::default(),
+            advisory: false,
+        };
+        for device in &routes.topology.bus(of.bus).devices {
+            let device = &tree.devices[device.0];
+            if device.function(of.source).is_some() {
+                device.detect(ErrorPlace::Function(of.source), &timeout);
+                break;
+            }
+        }
+        Err(Fault::UnsupportedRequest)
     }
 
     /// Whether `device` refuses the access; then that is reported.

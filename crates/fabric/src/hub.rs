@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use arc_swap::ArcSwap;
 use pando_pci::{Device, Region};
 use pando_tlp::{
-    Access, Epochs, Fault, Gpa, GuestRam, Iommu, Iova, MSI_RANGE, MsiMessage, MsiSink, RequesterId,
-    Run,
+    Access, Epochs, Fault, Gpa, GuestRam, Iommu, Iova, MSI_RANGE, Marks, MsiMessage, MsiSink,
+    RequesterId, Run,
 };
 
 use crate::counters::Counters;
@@ -44,7 +44,7 @@ pub(crate) struct Question {
     pub(crate) access: Access,
     /// Bytes from `address` on that are wanted; for logs.
     pub(crate) len: u64,
-    pub(crate) poisoned: bool,
+    pub(crate) marks: Marks,
 }
 
 /// Where a request goes.
@@ -84,6 +84,8 @@ impl Hub {
                     .map(Destination::Device)
                     .ok_or_else(|| self.unclaimed(&routes, &question, port))
             }
+            // The root complex takes nobody's word for a translation: it has no ATS.
+            Arrival::Root if question.marks.translated => Err(self.unsupported(&routes, &question)),
             Arrival::Root => {
                 let interrupts = Span { first: MSI_RANGE.start, last: MSI_RANGE.end - 1 };
                 if same.narrow(interrupts, address.0) {

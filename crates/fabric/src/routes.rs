@@ -3,6 +3,7 @@
 //! A value: made after a change, published whole, never altered. Everything here is a pure function of it. PCI Express base
 //! 6.0, 7.5.1.3 (windows, bus numbers); PCI-to-PCI bridge architecture 1.2, chapter 4 (address decoding).
 
+mod completion;
 mod config;
 mod inside;
 mod upward;

@@ -20,8 +20,12 @@ use crate::spec::{aer, pcie};
 pub enum ErrorKind {
     /// Poisoned TLP Received.
     Poisoned = 12,
+    /// Completion Timeout.
+    CompletionTimeout = 14,
     /// Completer Abort.
     CompleterAbort = 15,
+    /// Unexpected Completion.
+    UnexpectedCompletion = 16,
     /// Unsupported Request.
     UnsupportedRequest = 20,
     /// ACS Violation.
@@ -109,7 +113,10 @@ pub(crate) fn log(
         ErrorKind::CompleterAbort | ErrorKind::AcsViolation => {
             set(space, places.received, STATUS_SIGNALED_ABORT);
         }
-        ErrorKind::UnsupportedRequest | ErrorKind::Internal => {}
+        ErrorKind::CompletionTimeout
+        | ErrorKind::UnexpectedCompletion
+        | ErrorKind::UnsupportedRequest
+        | ErrorKind::Internal => {}
     }
     let message = severity(controls, error);
     set(space, places.pcie + pcie::DEVICE_CONTROL, detected(message, error.kind));

@@ -11,6 +11,16 @@ pub enum Access {
     Write,
 }
 
+/// What a request can say beside where it goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// A write whose data is known to be wrong (error forwarding, 2.7.2): whoever receives it throws it away and reports the
+    /// error; the sender learns nothing of that.
+    pub poisoned: bool,
+    /// Its address is said to be translated already (AT = 10b, 10.2.1).
+    pub translated: bool,
+}
+
 /// Why a request did not reach its target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
@@ -63,10 +73,14 @@ pub trait Dma: Send + Sync {
     /// Writes `data`, wherever it goes; on a fault a part may have been written.
     fn write(&self, address: Iova, data: &[u8]) -> Result<(), Fault>;
 
-    /// Writes `data` as poisoned (error forwarding, PCI Express base 6.0, 2.7.2): whoever receives it throws the data away and
-    /// reports the error. A posted write: the sender learns nothing of that. Lost where nothing knows of poison.
-    fn write_poisoned(&self, _address: Iova, _data: &[u8]) -> Result<(), Fault> {
-        Ok(())
+    /// Reads as [`read`](Self::read) does, by requests with marks. Nobody claims them unless the tree knows of marks.
+    fn read_marked(&self, _address: Iova, _data: &mut [u8], _marks: Marks) -> Result<(), Fault> {
+        Err(Fault::UnsupportedRequest)
+    }
+
+    /// Writes as [`write`](Self::write) does, by requests with marks. Nobody claims them unless the tree knows of marks.
+    fn write_marked(&self, _address: Iova, _data: &[u8], _marks: Marks) -> Result<(), Fault> {
+        Err(Fault::UnsupportedRequest)
     }
 
     /// Sends an MSI: a 4-byte write of `message.data` to `message.address`.

@@ -6,11 +6,12 @@
 //! and no worker ever waits (quiescent-state reclamation; the same promise as VT-d 4.1, 6.5.2.8 gives with its wait descriptor).
 
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst, fence};
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::atomic::Ordering::{Release, SeqCst};
+use std::sync::{Arc, PoisonError};
 
-use crossbeam_utils::{Backoff, CachePadded};
+use crossbeam_utils::CachePadded;
+
+use crate::sync::{AtomicU64, Patience, RwLock, fence};
 
 /// What a slot holds while its participant holds no guard.
 const IDLE: u64 = 0;
@@ -44,7 +45,7 @@ impl Epochs {
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
             current: CachePadded::new(AtomicU64::new(IDLE + 1)),
-            slots: RwLock::default(),
+            slots: RwLock::new(Vec::new()),
         })
     }
 
@@ -72,13 +73,9 @@ impl Epochs {
     /// Waits until nobody can act on what was true before this call. Hold no guard and no lock a guard's holder may want.
     pub fn synchronize(&self) {
         let epoch = self.advance();
-        let backoff = Backoff::new();
+        let patience = Patience::default();
         while !self.has_reached(epoch) {
-            if backoff.is_completed() {
-                std::thread::sleep(Duration::from_micros(20));
-            } else {
-                backoff.snooze();
-            }
+            patience.wait();
         }
     }
 }
@@ -117,7 +114,7 @@ impl Guard<'_> {
 impl Drop for Guard<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.slot.store(IDLE, std::sync::atomic::Ordering::Release);
+        self.slot.store(IDLE, Release);
     }
 }
 

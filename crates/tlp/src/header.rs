@@ -3,7 +3,7 @@
 //!
 //! Left out: TLP prefixes, attributes, traffic classes, tags: all zero, because nothing here has them.
 
-use crate::{Access, RequesterId};
+use crate::{Access, Marks, RequesterId};
 
 /// Max_Payload_Size of the tree in bytes: what a write puts into its first TLP.
 const PAYLOAD: u64 = 128;
@@ -14,7 +14,10 @@ const PAGE: u64 = 4096;
 
 const WRITE: u32 = 1 << 30;
 const FOUR_DWORDS: u32 = 1 << 29;
+/// Fmt with data, type 0 1010b.
+const COMPLETION: u32 = 0x4a00_0000;
 const POISONED: u32 = 1 << 14;
+const TRANSLATED: u32 = 0b10 << 10;
 
 /// Four dwords in the order of the wire, byte 0 in bits 31:24 of the first: the way a Header Log shows them (7.8.4.8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,7 +30,7 @@ impl TlpHeader {
         access: Access,
         address: u64,
         len: u64,
-        poisoned: bool,
+        marks: Marks,
     ) -> Self {
         let most = if access == Access::Write { PAYLOAD } else { READ_REQUEST };
         let len = len.clamp(1, most - address % 4).min(PAGE - address % PAGE);
@@ -37,10 +40,25 @@ impl TlpHeader {
         let mut start = dwords & 0x3ff;
         start |= if access == Access::Write { WRITE } else { 0 };
         start |= if wide { FOUR_DWORDS } else { 0 };
-        start |= if poisoned { POISONED } else { 0 };
+        start |= if marks.poisoned { POISONED } else { 0 };
+        start |= if marks.translated { TRANSLATED } else { 0 };
         let low = address as u32 & !3;
         let ends = if wide { [(address >> 32) as u32, low] } else { [low, 0] };
         Self([start, u32::from(requester.0) << 16 | last << 4 | first, ends[0], ends[1]])
+    }
+
+    /// The completion with data of a read of `len` bytes at `address` (2.2.9): it succeeded, and all comes in one.
+    pub fn completion(
+        completer: RequesterId,
+        requester: RequesterId,
+        address: u64,
+        len: u64,
+    ) -> Self {
+        let len = len.clamp(1, PAGE - address % 4);
+        let dwords = (address % 4 + len).div_ceil(4) as u32;
+        let second = u32::from(completer.0) << 16 | len as u32 & 0xfff;
+        let third = u32::from(requester.0) << 16 | address as u32 & 0x7f;
+        Self([COMPLETION | dwords & 0x3ff, second, third, 0])
     }
 
     /// Whether it is a write, for which nobody waits.

@@ -20,10 +20,11 @@ mod message;
 mod mmio;
 mod ram;
 mod requester;
+mod sync;
 mod view;
 
 pub use address::{Gpa, Iova};
-pub use dma::{Access, Dma, Fault, Target};
+pub use dma::{Access, Dma, Fault, Marks, Target};
 pub use epoch::{Epochs, Guard, Participant};
 pub use header::TlpHeader;
 pub use interrupt::{MSI_RANGE, MsiMessage, MsiSink};

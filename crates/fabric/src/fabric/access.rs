@@ -1,7 +1,7 @@
 //! The MMIO path: a guest physical address finds its claimant in the flat map, with no lock but the load of the map.
 
 use pando_pci::Region;
-use pando_tlp::{Access, Gpa, RequesterId, TlpHeader};
+use pando_tlp::{Access, Gpa, Marks, RequesterId, TlpHeader};
 
 use super::Fabric;
 use crate::map::Claimant;
@@ -83,7 +83,7 @@ impl Fabric {
         let refused = device.refuses(region, offset, len, access);
         if refused {
             let root = RequesterId::default();
-            let header = TlpHeader::memory(root, access, address, len as u64, false);
+            let header = TlpHeader::memory(root, access, address, len as u64, Marks::default());
             self.hub.aborted(&**device, (region, offset), header);
         }
         refused

@@ -83,7 +83,12 @@ impl Routes {
         bus.ports.iter().copied().find(|&port| self.port(port).passes(address, same))
     }
 
-    fn judge(&self, port: PortIndex, request: Request, egress: Option<PortIndex>) -> Verdict {
+    pub(super) fn judge(
+        &self,
+        port: PortIndex,
+        request: Request,
+        egress: Option<PortIndex>,
+    ) -> Verdict {
         let ingress = match self.topology.port(port).kind {
             PortKind::RootPort => {
                 Ingress::RootPort { peer_to_peer: self.topology.root_peer_to_peer }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use pando_tlp::{Access, RequesterId};
+use pando_tlp::{Access, Marks, RequesterId};
 
 use super::*;
 use crate::capability::pcie::PortKind;
@@ -32,7 +32,7 @@ fn write(bridge: &Bridge, register: u16, value: u32) {
 }
 
 fn error(kind: ErrorKind, access: Access) -> DetectedError {
-    let header = TlpHeader::memory(RequesterId(0x300), access, 0x8_1234_5678, 8, false);
+    let header = TlpHeader::memory(RequesterId(0x300), access, 0x8_1234_5678, 8, Marks::default());
     DetectedError::at_completer(kind, header)
 }
 
@@ -148,7 +148,7 @@ fn the_first_error_keeps_its_log_until_it_is_cleared() {
     bridge.detect(&error(ErrorKind::AcsViolation, Access::Write));
     let first = [0x6000_0002, 0x0300_00ff, 8, 0x1234_5678];
     assert_eq!((bridge.read(AER + 0x18), log()), (21, first));
-    let other = TlpHeader::memory(RequesterId(0x400), Access::Write, 0x1000, 4, false);
+    let other = TlpHeader::memory(RequesterId(0x400), Access::Write, 0x1000, 4, Marks::default());
     bridge.detect(&DetectedError::at_completer(ErrorKind::UnsupportedRequest, other));
     assert_eq!((bridge.read(AER + 4), bridge.read(AER + 0x18), log()), (UR | ACS, 21, first));
     write(&bridge, AER + 4, ACS);

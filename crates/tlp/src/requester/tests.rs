@@ -20,7 +20,8 @@ fn id_gate_and_outcomes_do_not_touch_each_other() {
 #[test]
 fn refusals_are_counted_by_reason_and_a_closed_gate_is_none() {
     let requester = Requester::default();
-    for fault in [Fault::UnsupportedRequest, Fault::CompleterAbort, Fault::Translation, Fault::Gated]
+    for fault in
+        [Fault::UnsupportedRequest, Fault::CompleterAbort, Fault::Translation, Fault::Gated]
     {
         requester.count(fault);
     }

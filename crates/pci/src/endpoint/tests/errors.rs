@@ -1,6 +1,6 @@
 //! Errors of a card's functions: each logs for itself, the PF decides what is reported.
 
-use pando_tlp::{Access, ErrorMessage, Fault, Outcome, RequesterId, TlpHeader};
+use pando_tlp::{Access, ErrorMessage, Fault, Marks, Outcome, RequesterId, TlpHeader};
 
 use super::*;
 use crate::{DetectedError, ErrorKind, ErrorPlace};
@@ -16,7 +16,8 @@ fn pcie(card: &Card, id: RequesterId) -> u16 {
 }
 
 fn poisoned() -> DetectedError {
-    let header = TlpHeader::memory(RequesterId(0x700), Access::Write, 0x1000, 4, true);
+    let marks = Marks { poisoned: true, ..Marks::default() };
+    let header = TlpHeader::memory(RequesterId(0x700), Access::Write, 0x1000, 4, marks);
     DetectedError::at_completer(ErrorKind::Poisoned, header)
 }
 

@@ -24,7 +24,11 @@ pub struct Guest {
     errors: Vec<String>,
     events: Vec<Event>,
     seen: usize,
+    watch: Option<Watch>,
 }
+
+/// A function that is shown each report as it arrives, with the name of the guest's test.
+pub type Watch = (String, fn(&str, &Event));
 
 #[derive(Clone, Copy, Debug)]
 enum Source {
@@ -61,7 +65,12 @@ impl Guest {
         let input = vmm.stdin.take();
         let deadline = Instant::now() + limit;
         let (console, errors, events) = Default::default();
-        Ok(Self { vmm, input, lines, deadline, console, errors, events, seen: 0 })
+        Ok(Self { vmm, input, lines, deadline, console, errors, events, seen: 0, watch: None })
+    }
+
+    /// Shows reports to this function from now on.
+    pub fn watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
     }
 
     /// Waits until the console shows a line with this text, and returns the line.
@@ -160,7 +169,12 @@ impl Guest {
         let left = self.deadline.saturating_duration_since(Instant::now());
         match self.lines.recv_timeout(left) {
             Ok((Source::Console, line)) => {
-                self.events.extend(wire::parse(&line));
+                if let Some(event) = wire::parse(&line) {
+                    if let Some((name, show)) = &self.watch {
+                        show(name, &event);
+                    }
+                    self.events.push(event);
+                }
                 self.console.push(line);
             }
             Ok((Source::Errors, line)) => self.errors.push(line),

@@ -12,6 +12,8 @@ pub struct Verdict {
     pub name: String,
     /// Why it failed.
     pub failure: Option<String>,
+    /// Whether it is about a check of a test, not the whole.
+    pub is_check: bool,
 }
 
 /// The verdicts on a test that booted a guest. `run` is the VMM's exit status, or what went wrong on the host side.
@@ -23,14 +25,16 @@ pub fn judge(
     run: &Result<ExitStatus, String>,
 ) -> Vec<Verdict> {
     let check = |event: &Event| match event {
-        Event::Check { name, failure } => {
-            Some(Verdict { name: format!("{test}: {name}"), failure: failure.clone() })
-        }
+        Event::Check { name, failure } => Some(Verdict {
+            name: format!("{test}: {name}"),
+            failure: failure.clone(),
+            is_check: true,
+        }),
         _ => None,
     };
     let mut verdicts: Vec<_> = events.iter().filter_map(check).collect();
     let failure = whole(setup, events, verdicts.len(), run).err();
-    verdicts.push(Verdict { name: test.to_owned(), failure });
+    verdicts.push(Verdict { name: test.to_owned(), failure, is_check: false });
     verdicts
 }
 

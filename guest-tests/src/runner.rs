@@ -73,11 +73,11 @@ impl Runner {
                 return summary.add(Verdict::failed(test.name, &error), start, "");
             }
         };
+        guest.watch((test.name.to_owned(), show));
         let run = drive(&mut guest, setup).map_err(|error| format!("{error:#}"));
         if self.verbose {
             println!("{}", [guest.console(), guest.errors()].concat().join("\n"));
         }
-        report(test.name, guest.events());
         let mut last_words = Some(last_words(&guest));
         for verdict in judge(test.name, setup, guest.events(), &run) {
             let said = if verdict.failure.is_some() { last_words.take() } else { None };
@@ -94,11 +94,9 @@ impl Runner {
                 fs::write(&kernel, elf).context("cannot write the payload")?;
                 Files { kernel, initrd: None, platform }
             }
-            None => Files {
-                kernel: self.kernel.clone(),
-                initrd: Some(self.initrd(setup)?),
-                platform,
-            },
+            None => {
+                Files { kernel: self.kernel.clone(), initrd: Some(self.initrd(setup)?), platform }
+            }
         };
         Guest::spawn(&mut self.vmm.command(setup, &files, self.verbose), setup.limit)
     }
@@ -111,7 +109,9 @@ impl Runner {
                 fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?,
             );
         }
-        initrd.extend(overlay::build(&setup.script, setup.programs));
+        let kernel = setup.with_kernel.then(|| fs::read(&self.kernel)).transpose();
+        let kernel = kernel.with_context(|| format!("cannot read {}", self.kernel.display()))?;
+        initrd.extend(overlay::build(&setup.script, setup.programs, kernel.as_deref()));
         let file = self.folder.join("initrd");
         fs::write(&file, initrd).context("cannot write the guest's initrd")?;
         Ok(file)
@@ -141,15 +141,20 @@ fn drive(guest: &mut Guest, setup: &Setup) -> Result<ExitStatus> {
     guest.finish()
 }
 
-/// Measurements and remarks.
-fn report(test: &str, events: &[Event]) {
-    for event in events {
-        match event {
-            Event::Value { name, number, unit } => println!("{test}: {name} = {number} {unit}"),
-            Event::Note(text) => println!("{test}: {text}"),
-            _ => {}
+/// Tells of a report as it arrives.
+fn show(test: &str, event: &Event) {
+    match event {
+        Event::Check { name, failure } => {
+            println!("test {test}: {name} ... {}", result(failure.is_none()))
         }
+        Event::Value { name, number, unit } => println!("{test}: {name} = {number} {unit}"),
+        Event::Note(text) => println!("{test}: {text}"),
+        Event::Await(_) | Event::End { .. } => {}
     }
+}
+
+fn result(holds: bool) -> String {
+    if holds { paint("32", "ok") } else { paint("31", "FAILED") }
 }
 
 fn last_words(guest: &Guest) -> String {
@@ -164,17 +169,17 @@ impl Summary {
         println!("test {} ... {}", test.name, paint("33", "skipped"));
     }
 
+    /// Counts a verdict; that on a whole test is told here, one on a check was told when it arrived.
     fn add(&mut self, verdict: Verdict, start: Instant, last_words: &str) {
-        let Verdict { name, failure } = verdict;
-        let time = start.elapsed().as_secs_f32();
+        let Verdict { name, failure, is_check } = verdict;
+        if !is_check {
+            let time = start.elapsed().as_secs_f32();
+            println!("test {name} ... {} ({time:.1} s)", result(failure.is_none()));
+        }
         match failure {
-            None => {
-                self.passed += 1;
-                println!("test {name} ... {} ({time:.1} s)", paint("32", "ok"));
-            }
+            None => self.passed += 1,
             Some(why) => {
                 self.failed += 1;
-                println!("test {name} ... {} ({time:.1} s)", paint("31", "FAILED"));
                 self.failures.push(format!("---- {name} ----\n{why}\n{last_words}"));
             }
         }
@@ -185,7 +190,7 @@ impl Summary {
         if !self.failures.is_empty() {
             println!("\nfailures on {label}:\n\n{}", self.failures.join("\n"));
         }
-        let result = if self.failed == 0 { paint("32", "ok") } else { paint("31", "FAILED") };
+        let result = result(self.failed == 0);
         let Self { passed, failed, skipped, .. } = self;
         println!(
             "\nguest test result on {label}: {result}. {passed} passed; {failed} failed; {skipped} skipped"
@@ -195,7 +200,7 @@ impl Summary {
 
 impl Verdict {
     fn failed(test: &str, error: &anyhow::Error) -> Self {
-        Self { name: test.to_owned(), failure: Some(format!("{error:#}")) }
+        Self { name: test.to_owned(), failure: Some(format!("{error:#}")), is_check: false }
     }
 }
 

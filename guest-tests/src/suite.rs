@@ -10,6 +10,7 @@ mod pci;
 mod sriov;
 mod traffic;
 mod vfio;
+mod vtd;
 
 use crate::test::Test;
 
@@ -47,6 +48,7 @@ pub fn tests() -> Vec<Test> {
         flr::tests(),
         groups::tests(),
         vfio::tests(),
+        vtd::tests(),
         lifecycle::tests(),
         input::tests(),
     ]

@@ -59,6 +59,8 @@ pub struct Setup {
     pub script: String,
     /// Programs of our own that the script uses, by their names in the guest's PATH.
     pub programs: &'static [(&'static str, &'static [u8])],
+    /// Whether the guest finds its own kernel's image as /pando/kernel.
+    pub with_kernel: bool,
     /// An ELF to boot instead of a kernel with a script.
     pub payload: Option<&'static [u8]>,
     /// The host side.
@@ -81,6 +83,7 @@ pub fn guest(name: &'static str, script: impl Into<String>) -> Test {
         cmdline: "",
         script: script.into(),
         programs: &[],
+        with_kernel: false,
         payload: None,
         host: None,
         succeeds: true,
@@ -143,6 +146,12 @@ impl Test {
     #[must_use]
     pub fn programs(self, programs: &'static [(&'static str, &'static [u8])]) -> Self {
         self.edit(|setup| setup.programs = programs)
+    }
+
+    /// With the guest's own kernel in /pando/kernel, for it to start again.
+    #[must_use]
+    pub fn with_kernel(self) -> Self {
+        self.edit(|setup| setup.with_kernel = true)
     }
 
     /// With a host side.

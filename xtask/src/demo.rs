@@ -64,7 +64,7 @@ fn initrd(modules: &Path, shell: bool) -> Result<Vec<u8>> {
     let script = format!("shell={} colours={}\n{GUEST}", u8::from(shell), u8::from(colours));
     let mut initrd = fs::read(initramfs::tools()?)?;
     initrd.extend(fs::read(modules)?);
-    initrd.extend(overlay::build(&script, &[]));
+    initrd.extend(overlay::build(&script, &[], None));
     step.done();
     Ok(initrd)
 }

@@ -10,7 +10,9 @@ pub(super) fn tests() -> Vec<Test> {
     let script = |rows: &str| format!("{NAMES}{rows}");
     vec![
         guest("groups::with_an_iommu", script(ROWS)).platform(with_vtd(TREE)).minutes(10),
-        guest("groups::switched_off", script(OFF)).platform(with_vtd(TREE)).cmdline("intel_iommu=off"),
+        guest("groups::switched_off", script(OFF))
+            .platform(with_vtd(TREE))
+            .cmdline("intel_iommu=off"),
         guest("groups::without_an_iommu", script(OFF)).platform(TREE),
     ]
 }

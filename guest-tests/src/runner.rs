@@ -128,6 +128,7 @@ impl Runner {
         let verdict = Verdict {
             name: test.name.to_owned(),
             failure: failure.map(|error| format!("{error:#}")),
+            is_check: false,
         };
         summary.add(verdict, start, "");
     }

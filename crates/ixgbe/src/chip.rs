@@ -193,6 +193,3 @@ impl Chip {
         self.rates.iter().for_each(|rate| rate.store(0, SeqCst));
     }
 }
-
-/// A chip that everyone shares.
-pub(crate) type SharedChip = Arc<Chip>;

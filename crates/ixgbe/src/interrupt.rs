@@ -28,5 +28,3 @@ fn entry(table: &[u32], queue: usize, direction: Direction) -> u8 {
     table.get(queue / 2).map_or(0, |dword| dword.to_le_bytes()[byte])
 }
 
-#[cfg(test)]
-mod tests;

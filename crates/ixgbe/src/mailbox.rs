@@ -194,5 +194,3 @@ fn positions(vf: Pool, bits: u32) -> u32 {
     request | if bits & VF_ACK != 0 { 1 << (16 + shift) } else { 0 }
 }
 
-#[cfg(test)]
-mod tests;

@@ -225,5 +225,3 @@ fn control(offset: u32) -> Option<Pool> {
     u8::try_from(vf).ok().filter(|vf| *vf < 64).map(Pool)
 }
 
-#[cfg(test)]
-mod tests;

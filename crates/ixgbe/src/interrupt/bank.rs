@@ -143,3 +143,6 @@ impl Bank {
         self.armed = None;
     }
 }
+
+#[cfg(test)]
+mod tests;

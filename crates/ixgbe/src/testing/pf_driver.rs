@@ -122,7 +122,7 @@ impl<'a> PfDriver<'a> {
         (0..128).for_each(|index| registers.write(VFTA + 4 * index, 0));
         (0..64).for_each(|index| registers.write(VLVF + 4 * index, 0));
         (0..128).for_each(|index| registers.write(VLVFB + 4 * index, 0));
-        (0x4000..0x4200).step_by(4).for_each(|offset| drop(registers.read(offset)));
+        (0x4000..0x4200).step_by(4).for_each(|offset| _ = registers.read(offset));
         registers.modify(CTRL_EXT, 0, 1 << 16);
         assert_ne!(registers.read(ANLP1) >> 16 & 0xf, 0, "negotiation isn't idle");
         registers.modify(AUTOC, 0, AUTOC_RESTART);

@@ -155,7 +155,7 @@ fn interrupt_test() {
 fn every_offset_can_be_read() {
     let machine = Machine::enabled();
     let pf = machine.pf();
-    (0..SPACE).step_by(4).for_each(|offset| drop(pf.read(offset)));
+    (0..SPACE).step_by(4).for_each(|offset| _ = pf.read(offset));
     let mut byte = [0xaa];
     pf.read_bytes(STATUS + 2, &mut byte);
     assert_eq!(byte, [0x08]);

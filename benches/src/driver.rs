@@ -1,190 +1,135 @@
-//! Guest memory and the driver's side of two split rings: one function sends, another receives.
+//! The driver's side of split rings: it writes descriptors and headers, publishes in batches, and takes back what was used,
+//! element by element, as a driver in a guest does.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
-use std::sync::atomic::fence;
-use std::time::{Duration, Instant};
+mod link;
+mod ring;
 
-use pando_engine::ring::SplitConfig;
-use pando_tlp::{Access, Dma, Fault, Gpa, GuestRam, Iova, MsiMessage, RequesterId, Target};
-use vm_memory::{Bytes, VolatileSlice};
+pub(crate) use link::Link;
+pub(crate) use ring::{Care, Ring, RingPlace};
 
-/// Entries of each ring.
-pub const SIZE: u16 = 256;
+use anyhow::Result;
 
-/// Chains published at once.
-const BATCH: u16 = 32;
+use crate::memory::Memory;
 
-const PAGE: u64 = 4096;
-const MIB: u64 = 1 << 20;
+/// Entries of a ring.
+pub(crate) const SIZE: u16 = 256;
 
-/// Memory behind an identity mapping.
-pub struct Machine {
-    /// The memory.
-    pub ram: GuestRam,
+/// Bytes of the header before every frame.
+pub(crate) const HEADER: u32 = 12;
+
+/// The bytes of a 64 KiB TCP frame: the longest IPv4 packet, with its Ethernet header.
+pub(crate) const LONG: u32 = 65_535 + 14;
+
+/// Bytes of a piece of a long frame, and of a receive buffer for it.
+const PIECE: u32 = 4096;
+
+/// How frames lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Bytes of a frame without its header.
+    pub(crate) frame: u32,
+    /// Bytes of each piece of a sent frame; indirect tables where there are several.
+    pub(crate) piece: u32,
+    /// Bytes of a receive buffer.
+    pub(crate) buffer: u32,
+    /// What the driver does for each frame.
+    pub(crate) care: Care,
 }
 
-impl Machine {
-    /// Memory for two rings and their buffers.
-    ///
-    /// # Panics
-    /// Where there is no memory.
-    #[expect(clippy::unwrap_used, reason = "a bench without memory can only end")]
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { ram: GuestRam::anonymous(&[(Gpa(0), 4 * MIB as usize)]).unwrap() })
+impl Shape {
+    /// One buffer for each frame at both sides.
+    pub(crate) fn whole(frame: u32) -> Self {
+        let buffer = (frame + HEADER).max(1536);
+        Self { frame, piece: frame + HEADER, buffer, care: Care::Descriptor }
     }
 
-    /// All of it.
-    ///
-    /// # Panics
-    /// Never: it has one region at zero.
-    #[expect(clippy::unwrap_used, reason = "there is one region, at zero")]
-    pub fn slice(&self) -> VolatileSlice<'static> {
-        self.ram.region(Gpa(0)).unwrap().slice()
-    }
-}
-
-impl Dma for Machine {
-    fn requester(&self) -> RequesterId {
-        RequesterId(0)
-    }
-
-    fn resolve(&self, address: Iova, _: Access) -> Result<Target, Fault> {
-        let run = self.ram.region(Gpa(address.0)).ok_or(Fault::UnsupportedRequest)?;
-        Ok(Target::Ram { start: Iova(0), run, read: true, write: true })
-    }
-
-    fn read(&self, _: Iova, _: &mut [u8]) -> Result<(), Fault> {
-        Err(Fault::UnsupportedRequest)
-    }
-
-    fn write(&self, _: Iova, _: &[u8]) -> Result<(), Fault> {
-        Err(Fault::UnsupportedRequest)
-    }
-
-    fn interrupt(&self, _: MsiMessage) -> Result<(), Fault> {
-        Ok(())
-    }
-}
-
-/// One ring as its driver sees it: chain n is always descriptor n with buffer n.
-pub struct Ring {
-    memory: VolatileSlice<'static>,
-    base: u64,
-    available: u16,
-    used: u16,
-}
-
-/// The driver of both functions.
-pub struct Driver {
-    /// The sender's ring.
-    pub transmit: Ring,
-    /// The receiver's ring.
-    pub receive: Ring,
-}
-
-impl Ring {
-    fn new(memory: VolatileSlice<'static>, base: u64, buffers: u64, len: u32, flags: u16) -> Self {
-        let ring = Self { memory, base, available: 0, used: 0 };
-        for index in 0..u64::from(SIZE) {
-            let at = (base + index * 16) as usize;
-            let _ = memory.write_obj(buffers + index * PAGE, at);
-            let _ = memory.write_obj(len, at + 8);
-            let _ = memory.write_obj(flags, at + 12);
-            let _ =
-                memory.write_obj(index as u16, (ring.available_ring() + 4 + index * 2) as usize);
+    /// As Linux does it: long frames in pages, through indirect tables and mergeable buffers.
+    pub(crate) fn natural(frame: u32) -> Self {
+        if frame < LONG {
+            return Self::whole(frame);
         }
-        ring
+        Self { piece: PIECE, buffer: PIECE, ..Self::whole(frame) }
     }
 
-    fn available_ring(&self) -> u64 {
-        self.base + PAGE
+    /// With a driver that does so much.
+    pub(crate) fn with(self, care: Care) -> Self {
+        Self { care, ..self }
     }
 
-    fn used_ring(&self) -> u64 {
-        self.base + 2 * PAGE
+    /// Whether the frame is still to be cut into segments.
+    pub(crate) fn is_long(self) -> bool {
+        self.frame == LONG
     }
 
-    /// Where it lies.
-    pub fn config(&self) -> SplitConfig {
-        SplitConfig {
-            size: SIZE,
-            descriptors: Iova(self.base),
-            available: Iova(self.available_ring()),
-            used: Iova(self.used_ring()),
-            event_index: true,
-            indirect: false,
-            position: 0,
-        }
-    }
-
-    /// Takes what the device has used; returns how many chains that were.
-    fn collect(&mut self) -> u16 {
-        let used: u16 = self.memory.load(self.used_ring() as usize + 2, Acquire).unwrap_or(0);
-        let new = used.wrapping_sub(self.used);
-        self.used = used;
-        new
-    }
-
-    /// Publishes `count` more chains; `true` if the device wants to be notified.
-    fn publish(&mut self, count: u16) -> bool {
-        let before = self.available;
-        self.available = before.wrapping_add(count);
-        let _ = self.memory.store(self.available, self.available_ring() as usize + 2, Release);
-        fence(SeqCst);
-        let event = self.used_ring() as usize + 4 + usize::from(SIZE) * 8;
-        let event: u16 = self.memory.load(event, Relaxed).unwrap_or(0);
-        self.available.wrapping_sub(event).wrapping_sub(1) < count
+    /// Pieces of a sent frame.
+    pub(crate) fn pieces(self) -> u32 {
+        (self.frame + HEADER).div_ceil(self.piece)
     }
 }
 
-impl Driver {
-    /// Rings for frames of `len` bytes to 02:00:00:00:00:01, in `machine`'s memory.
-    pub fn new(machine: &Machine, len: u32) -> Self {
-        let memory = machine.slice();
-        for index in 0..u64::from(SIZE) {
-            let head = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0, 0x88, 0xb5];
-            let _ = memory.write_slice(&head, (MIB + index * PAGE) as usize);
-        }
-        Self {
-            transmit: Ring::new(memory, 0, MIB, len, 0),
-            receive: Ring::new(memory, 16 * PAGE, 2 * MIB, PAGE as u32, 2),
-        }
+/// The first bytes of a sent buffer: virtio header, then Ethernet, IPv4 and TCP.
+fn head(shape: Shape, to: [u8; 6], from: [u8; 6]) -> [u8; 66] {
+    let mut head = [0; 66];
+    let (virtio, frame) = head.split_at_mut(HEADER as usize);
+    if shape.is_long() {
+        virtio[0] = 1; // NEEDS_CSUM
+        virtio[1] = 1; // GSO_TCPV4
+        virtio[2..4].copy_from_slice(&54u16.to_le_bytes());
+        virtio[4..6].copy_from_slice(&1448u16.to_le_bytes());
+        virtio[6..8].copy_from_slice(&34u16.to_le_bytes());
+        virtio[8..10].copy_from_slice(&16u16.to_le_bytes());
     }
+    frame[..6].copy_from_slice(&to);
+    frame[6..12].copy_from_slice(&from);
+    frame[12..14].copy_from_slice(&[8, 0]);
+    frame[14] = 0x45;
+    frame[16..18].copy_from_slice(&((shape.frame - 14) as u16).to_be_bytes());
+    frame[22..24].copy_from_slice(&[64, 6]);
+    frame[26..30].copy_from_slice(&[10, 0, 0, from[5]]);
+    frame[30..34].copy_from_slice(&[10, 0, 0, to[5]]);
+    frame[46] = 0x50;
+    head
+}
 
-    /// Sends `frames` frames and waits until all were taken. Returns how long that took and how many arrived.
-    pub fn run(
-        &mut self,
-        frames: u64,
-        ring_transmit: &dyn Fn(),
-        ring_receive: &dyn Fn(),
-    ) -> (Duration, u64) {
-        let start = Instant::now();
-        let (mut posted, mut sent, mut arrived) = (0, 0, 0);
-        if self.receive.available == self.receive.used && self.receive.publish(SIZE) {
-            ring_receive();
+/// A sender's ring whose frames all go from one address to the other.
+pub(crate) fn transmit_ring(
+    memory: &mut Memory,
+    shape: Shape,
+    to: [u8; 6],
+    from: [u8; 6],
+) -> Result<Ring> {
+    let mut ring = Ring::new(memory, shape, false)?;
+    let len = u64::from(shape.frame + HEADER);
+    let head = head(shape, to, from);
+    for _ in 0..SIZE {
+        let buffer = memory.buffer(len)?;
+        let known = (len as usize).min(head.len());
+        memory.write(buffer, &head[..known])?;
+        let pieces = u64::from(shape.pieces());
+        if pieces == 1 {
+            ring.add(buffer, len as u32, 0);
+            continue;
         }
-        while sent < frames {
-            sent += u64::from(self.transmit.collect());
-            let room = u64::from(SIZE) - (posted - sent);
-            let count = room.min(frames - posted).min(u64::from(BATCH)) as u16;
-            if count == BATCH || u64::from(count) == frames - posted && count > 0 {
-                posted += u64::from(count);
-                if self.transmit.publish(count) {
-                    ring_transmit();
-                }
-            }
-            let new = self.receive.collect();
-            if new > 0 {
-                arrived += u64::from(new);
-                if self.receive.publish(new) {
-                    ring_receive();
-                }
-            }
-            std::hint::spin_loop();
+        let table = memory.buffer(16 * pieces)?;
+        for index in 0..pieces {
+            let at = index * u64::from(shape.piece);
+            let size = (len - at).min(u64::from(shape.piece));
+            let next = if index + 1 < pieces { 1 | (index + 1) << 16 } else { 0 };
+            memory.store64(table + 16 * index, buffer + at)?;
+            memory.store64(table + 16 * index + 8, size | next << 32)?;
         }
-        let time = start.elapsed();
-        arrived += u64::from(self.receive.collect());
-        (time, arrived)
+        ring.add(table, 16 * pieces as u32, ring::INDIRECT);
+        ring.look_at(buffer);
     }
+    Ok(ring)
+}
+
+/// A receiver's ring.
+pub(crate) fn receive_ring(memory: &mut Memory, shape: Shape) -> Result<Ring> {
+    let mut ring = Ring::new(memory, shape, true)?;
+    for _ in 0..SIZE {
+        let buffer = memory.buffer(shape.buffer.into())?;
+        ring.add(buffer, shape.buffer, ring::WRITE);
+    }
+    Ok(ring)
 }

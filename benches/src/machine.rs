@@ -1,0 +1,153 @@
+//! A whole machine but for its processors: memory, tree, one virtio card below a switch, its switch and worker, maybe VT-d; and
+//! what a guest does before it passes traffic: numbers buses, places BARs, enables VFs, starts their queues.
+
+mod bus;
+mod function;
+mod translation;
+
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result};
+use pando_engine::{Engine, MacAddress, Switch};
+use pando_fabric::{Fabric, FabricBuilder, FabricConfig, Host, IoEvents, PortOptions};
+use pando_pci::{Device, Slot};
+use pando_tlp::{Dma, Epochs, Gpa, Iommu, Link, MsiMessage, MsiSink, Requester, RequesterId};
+use pando_virtio_net::{NicConfig, VirtioNic};
+
+use crate::memory::Memory;
+use crate::pin::Processors;
+use translation::Unit;
+
+pub(crate) use bus::Bus;
+pub(crate) use function::VirtualFunction;
+
+/// Where configuration space lies.
+const ECAM: u64 = 0xe000_0000;
+
+/// Where windows and BARs lie.
+const WINDOWS: u64 = 0x80_0000_0000;
+
+/// What a machine is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// VFs enabled and driven.
+    pub(crate) functions: u16,
+    /// Whether VT-d translates, by pages of 4 KiB that never change.
+    pub(crate) translated: bool,
+    /// Memory in MiB.
+    pub(crate) memory: usize,
+}
+
+/// The machine.
+pub(crate) struct Machine {
+    pub(crate) memory: Memory,
+    pub(crate) fabric: Arc<Fabric>,
+    pub(crate) epochs: Arc<Epochs>,
+    pub(crate) interrupts: Arc<Interrupts>,
+    /// A way into the tree for what is no function of a card.
+    pub(crate) way: Arc<dyn Dma>,
+    pub(crate) bus: Bus,
+}
+
+/// Counts messages.
+#[derive(Debug, Default)]
+pub(crate) struct Interrupts(AtomicU64);
+
+impl Interrupts {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl MsiSink for Interrupts {
+    fn signal(&self, _: MsiMessage) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Every doorbell is an exit.
+struct NoEvents;
+
+impl IoEvents for NoEvents {
+    fn assign(&self, _: Gpa, _: BorrowedFd<'_>) {}
+    fn deassign(&self, _: Gpa, _: BorrowedFd<'_>) {}
+}
+
+impl Machine {
+    /// Builds it and enables the VFs; no queue runs yet.
+    pub(crate) fn new(processors: Processors, plan: Plan) -> Result<Self> {
+        let mut memory = Memory::new(plan.memory)?;
+        let epochs = Epochs::new();
+        let interrupts = Arc::new(Interrupts::default());
+        let unit = plan.translated.then(|| Unit::new(&memory, &epochs, &interrupts)).transpose()?;
+        let host = Host {
+            ram: memory.ram,
+            iommu: unit.as_ref().map(|unit| unit.0.clone() as Arc<dyn Iommu>),
+            msi: interrupts.clone(),
+            epochs: epochs.clone(),
+            io_events: Arc::new(NoEvents),
+            wake: Box::new(|| {}),
+        };
+        let mut builder = FabricBuilder::new(fabric_config(), host)?;
+        builder.root_port("rp0", PortOptions::default())?;
+        builder.switch("sw0", "rp0", &[("dp0", PortOptions::default())])?;
+        let engine = processors.at_engine(|| Ok(Engine::new(1, epochs.clone())?))?;
+        plug(&mut builder, &Arc::new(engine), plan.functions)?;
+        let way = way(&mut builder)?;
+        let fabric = Arc::new(builder.build()?);
+        if let Some(unit) = &unit {
+            unit.translate_all(&mut memory)?;
+        }
+        let bus = Bus::enumerate(&fabric, plan.functions)?;
+        Ok(Self { memory, fabric, epochs, interrupts, way, bus })
+    }
+}
+
+fn fabric_config() -> FabricConfig {
+    FabricConfig {
+        ecam: Gpa(ECAM),
+        buses: 256,
+        mmio32: 0xc000_0000..ECAM,
+        mmio64: WINDOWS..WINDOWS + (1 << 36),
+        peer_to_peer: false,
+    }
+}
+
+/// The address of a VF.
+pub(crate) fn mac(vf: u16) -> [u8; 6] {
+    let [high, low] = (vf + 2).to_be_bytes();
+    [2, 0, 0, 0, high, low]
+}
+
+/// Puts the card below `dp0`.
+fn plug(builder: &mut FabricBuilder, engine: &Arc<Engine>, vfs: u16) -> Result<()> {
+    let config = NicConfig {
+        mac: MacAddress([2, 0, 0, 0, 0, 1]),
+        vfs: vfs.max(1),
+        pf_queue_pairs: 1,
+        vf_queue_pairs: 1,
+        queue_size: 256,
+        mtu: 9000,
+        ..NicConfig::default()
+    };
+    let link = builder.reserve("nic0", "dp0")?;
+    let card = VirtioNic::new(&config, &Slot::default(), link, engine, &Switch::new("nic0"))?;
+    let device: Arc<dyn Device> = card.endpoint().clone();
+    builder.fill("nic0", vec![device])?;
+    Ok(())
+}
+
+/// A function of the root complex, as the IOAPIC is one.
+fn way(builder: &mut FabricBuilder) -> Result<Arc<dyn Dma>> {
+    let mut found: Option<Arc<dyn Link>> = None;
+    builder.attach_integrated("probe", |link, _| {
+        found = Some(link);
+        Vec::new()
+    })?;
+    let requester = Arc::new(Requester::default());
+    requester.set_id(RequesterId(0x00f8));
+    requester.set_open(true);
+    Ok(found.context("the root complex gives no link")?.dma(requester))
+}

@@ -13,8 +13,8 @@ use crate::topology::{Bus, BusIndex, DeviceIndex, Port, PortIndex, ROOT_BUS, Top
 use crate::verdict::{AddressType, EgressVector, PortControls, Request};
 
 /// Addresses are few, so that everything overlaps everything.
-const SPACE: u64 = 64;
-const BUSES: u8 = 12;
+pub(super) const SPACE: u64 = 64;
+pub(super) const BUSES: u8 = 12;
 
 /// One step of building: at which free link, and how many downstream ports; 0 is a device.
 type Step = (usize, u8);
@@ -87,7 +87,7 @@ fn decoded() -> impl Strategy<Value = Vec<Decoded>> {
 }
 
 prop_compose! {
-    fn routes()(
+    pub(super) fn routes()(
         roots in 1..4_u8,
         steps in prop::collection::vec((any::<usize>(), 0..4_u8), 0..12),
         states in prop::collection::vec(port_state(), 48),

@@ -65,7 +65,7 @@ fn main() -> Result<ExitCode> {
     };
     let mut report = Report::new()?;
     let processors = pin::Processors::find()?;
-    processors.pin(pin::Side::Driver)?;
+    processors.drive()?;
     forward::run(&effort, processors, &mut report)?;
     latency::run(&effort, processors, &mut report)?;
     parts::run(&effort, processors, &mut report)?;

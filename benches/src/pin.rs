@@ -1,16 +1,10 @@
 //! Which processor a thread runs on: the driver's side on the first that this process may use, the engine's on the last.
 
-use anyhow::{Context, Result};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use std::collections::BTreeSet;
 
-/// A side of the link between driver and engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// Where the guest's driver runs.
-    Driver,
-    /// Where the device's worker runs.
-    Engine,
-}
+use anyhow::{Context, Result};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 /// The processors of the two sides, found once.
 #[derive(Clone, Copy, Debug)]
@@ -29,18 +23,33 @@ impl Processors {
         Ok(Self { driver, engine })
     }
 
-    /// Keeps the calling thread, and threads it starts from now on, at one side.
-    pub(crate) fn pin(self, side: Side) -> Result<()> {
-        let mut set = CpuSet::new();
-        set.set(if side == Side::Driver { self.driver } else { self.engine });
-        sched_setaffinity(None, &set).context("cannot choose a processor")
+    /// Keeps the calling thread at the driver's side.
+    pub(crate) fn drive(self) -> Result<()> {
+        sched_setaffinity(None, &set(&[self.driver])).context("cannot choose a processor")
     }
 
-    /// Runs `start` at the engine's side, so that the threads it starts stay there.
+    /// Runs `start` where every processor of the two is to be seen, then keeps the threads it started at the engine's side.
     pub(crate) fn at_engine<T>(self, start: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.pin(Side::Engine)?;
+        let before = threads()?;
+        sched_setaffinity(None, &set(&[self.driver, self.engine]))?;
         let started = start();
-        self.pin(Side::Driver)?;
+        for thread in threads()?.difference(&before) {
+            let _ = sched_setaffinity(Pid::from_raw(*thread), &set(&[self.engine])); // it may be gone
+        }
+        self.drive()?;
         started
     }
+}
+
+fn set(processors: &[usize]) -> CpuSet {
+    let mut set = CpuSet::new();
+    processors.iter().for_each(|processor| set.set(*processor));
+    set
+}
+
+/// The threads of this process.
+fn threads() -> Result<BTreeSet<i32>> {
+    let tasks = std::fs::read_dir("/proc/self/task").context("cannot list this process' threads")?;
+    let names = tasks.flatten().map(|task| task.file_name().to_string_lossy().parse().ok());
+    Ok(names.flatten().collect())
 }

@@ -1,7 +1,7 @@
 //! Finishes in software what a receiver doesn't take unfinished: partial checksums and long TCP frames (virtio 1.3, 5.1.6).
 //!
 //! A frame is first copied into the finisher's own memory, where its sender can't change it any more, and judged there. Leaves
-//! out UDP segmentation and tunnels: no NIC of ours offers them.
+//! out tunnels: no NIC of ours offers them.
 
 mod checksum;
 mod counters;
@@ -14,7 +14,7 @@ use pando_tlp::Guard;
 use vm_memory::VolatileSlice;
 
 use crate::{Accepts, Batch, Checksum, FrameRef, Offload, QueueError, Receive, Segmentation};
-pub(crate) use checksum::Sum;
+pub use checksum::Sum;
 pub use counters::{FinishCounters, Unfinishable};
 pub(crate) use headers::network;
 use headers::{HEADERS, Headers};
@@ -29,6 +29,9 @@ const GROUP: usize = 64;
 /// The least payload per frame that long frames are cut into: what a stock Linux lets a connection go down to (its smallest
 /// segment is 88 bytes with up to 40 of options). It bounds the work one long frame can make.
 const MIN_SEGMENT: u16 = 48;
+
+/// Datagrams shorter than that which one long frame is cut into at most: what a stock Linux allows.
+const MAX_DATAGRAMS: usize = 128 + 64;
 
 /// All frames of a group, in order.
 const ALL: [u16; GROUP] = {
@@ -289,14 +292,18 @@ fn judge(
     checksum: Checksum,
     segmentation: Segmentation,
 ) -> Result<Headers, Unfinishable> {
-    if segmentation.size < MIN_SEGMENT {
+    let pieces = frame.len() / usize::from(segmentation.size.max(1));
+    // Datagrams may be short, if they are few.
+    let few = !segmentation.kind.is_tcp() && pieces <= MAX_DATAGRAMS;
+    if segmentation.size == 0 || segmentation.size < MIN_SEGMENT && !few {
         return Err(Unfinishable::SegmentSize);
     }
-    let headers = headers::tcp(frame, segmentation.kind)?;
-    let Checksum::Partial { start, offset: TCP_CHECKSUM } = checksum else {
+    let headers = headers::transport(frame, segmentation.kind)?;
+    let place = if segmentation.kind.is_tcp() { TCP_CHECKSUM } else { UDP_CHECKSUM };
+    let Checksum::Partial { start, offset } = checksum else {
         return Err(Unfinishable::Headers);
     };
-    if usize::from(start) != headers.transport {
+    if usize::from(start) != headers.transport || offset != place {
         return Err(Unfinishable::Headers);
     }
     let longest = headers.payload - headers.network + usize::from(segmentation.size);

@@ -24,7 +24,9 @@ mod worker;
 pub use capture::Capture;
 pub use counter::Counter;
 pub use doorbell::Doorbell;
-pub use finish::{Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Taker, Unfinishable};
+pub use finish::{
+    Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Sum, Taker, Unfinishable,
+};
 pub use frame::{Batch, Frame, FrameRef, HEAD, MacAddress, Tagging, Vlan};
 pub use offload::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
 pub use queue::{QueueError, Receive, Service, Transmit};

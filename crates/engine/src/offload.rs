@@ -13,6 +13,10 @@ bitflags::bitflags! {
         const TCP6 = 1 << 2;
         /// Such TCP frames with Congestion Window Reduced set.
         const ECN = 1 << 3;
+        /// UDP over IPv4 longer than the MTU, of several datagrams.
+        const UDP4 = 1 << 4;
+        /// UDP over IPv6 longer than the MTU, of several datagrams.
+        const UDP6 = 1 << 5;
     }
 }
 
@@ -40,6 +44,22 @@ pub enum SegmentationKind {
     Tcp4,
     /// TCP over IPv6.
     Tcp6,
+    /// UDP over IPv4: each frame is a datagram of its own.
+    Udp4,
+    /// UDP over IPv6, likewise.
+    Udp6,
+}
+
+impl SegmentationKind {
+    /// Whether it is TCP.
+    pub fn is_tcp(self) -> bool {
+        matches!(self, Self::Tcp4 | Self::Tcp6)
+    }
+
+    /// Whether it is over IPv4.
+    pub fn is_ipv4(self) -> bool {
+        matches!(self, Self::Tcp4 | Self::Udp4)
+    }
 }
 
 /// A frame that stands for several.
@@ -86,6 +106,8 @@ impl Offload {
                 let kind = match segmentation.kind {
                     SegmentationKind::Tcp4 => Accepts::TCP4,
                     SegmentationKind::Tcp6 => Accepts::TCP6,
+                    SegmentationKind::Udp4 => Accepts::UDP4,
+                    SegmentationKind::Udp6 => Accepts::UDP6,
                 };
                 if segmentation.ecn { kind | Accepts::ECN } else { kind }
             }

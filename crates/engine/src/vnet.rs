@@ -19,6 +19,8 @@ pub const GSO_NONE: u8 = 0;
 pub const GSO_TCPV4: u8 = 1;
 /// `gso_type`: TCP over IPv6.
 pub const GSO_TCPV6: u8 = 4;
+/// `gso_type`: UDP datagrams over IPv4 or IPv6.
+pub const GSO_UDP_L4: u8 = 5;
 /// `gso_type`, as well: Congestion Window Reduced is set.
 pub const GSO_ECN: u8 = 0x80;
 
@@ -113,6 +115,7 @@ impl VnetHeader {
             header.gso_type = match segmentation.kind {
                 SegmentationKind::Tcp4 => GSO_TCPV4,
                 SegmentationKind::Tcp6 => GSO_TCPV6,
+                SegmentationKind::Udp4 | SegmentationKind::Udp6 => GSO_UDP_L4,
             };
             header.gso_type |= if segmentation.ecn { GSO_ECN } else { 0 };
             header.gso_size = U16::new(segmentation.size);

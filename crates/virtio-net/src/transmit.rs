@@ -154,6 +154,7 @@ impl Checker {
             needed |= match segmentation.kind {
                 SegmentationKind::Tcp4 => Features::HOST_TSO4,
                 SegmentationKind::Tcp6 => Features::HOST_TSO6,
+                SegmentationKind::Udp4 | SegmentationKind::Udp6 => return false, // not offered
             };
             if segmentation.ecn {
                 needed |= Features::HOST_ECN;

@@ -2,12 +2,12 @@
 
 /// A running sum. Its value is kept in the machine's byte order, which the arithmetic doesn't care about (RFC 1071, 2(B)).
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sum(u64);
+pub struct Sum(u64);
 
 impl Sum {
     /// Adds `bytes`, which begin at an even offset of what is summed; an odd last byte counts as if a zero followed.
     #[inline]
-    pub(crate) fn add(self, bytes: &[u8]) -> Self {
+    pub fn add(self, bytes: &[u8]) -> Self {
         // 32-bit words into 64-bit lanes: a lane holds the sum of 2^32 of them, more than any frame has.
         let mut lanes = [0u64; 8];
         let mut chunks = bytes.chunks_exact(32);
@@ -26,13 +26,13 @@ impl Sum {
 
     /// Adds one word given as a number.
     #[inline]
-    pub(crate) fn add_word(self, word: u16) -> Self {
+    pub fn add_word(self, word: u16) -> Self {
         Self(self.0 + u64::from(word.to_be()))
     }
 
     /// The checksum over all that was added, as its two bytes go into the frame.
     #[inline]
-    pub(crate) fn checksum(self) -> [u8; 2] {
+    pub fn checksum(self) -> [u8; 2] {
         let sum = fold(fold(self.0));
         let sum = (sum & 0xffff) + (sum >> 16);
         (!(sum as u16)).to_ne_bytes()

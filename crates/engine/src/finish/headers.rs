@@ -1,5 +1,5 @@
 //! Finds the headers of a frame in bytes nobody else can change: Ethernet with IEEE 802.1Q tags, IPv4 (RFC 791), IPv6 with
-//! extension headers (RFC 8200), TCP (RFC 9293). Knows nothing that segmentation doesn't need: no fragments, no AH, no tunnels.
+//! extension headers (RFC 8200), TCP (RFC 9293), UDP (RFC 768). Knows nothing that segmentation doesn't need: no fragments, no AH, no tunnels.
 
 use crate::{SegmentationKind, Unfinishable};
 
@@ -10,8 +10,10 @@ const TAGS: [u16; 2] = [0x8100, 0x88a8];
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
+const UDP: u8 = 17;
+const UDP_HEADER: usize = 8;
 
-/// Where the headers of a TCP frame start, and where its payload does.
+/// Where the headers of a long frame start, and where its payload does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Headers {
     pub(super) kind: SegmentationKind,
@@ -34,34 +36,38 @@ pub(crate) fn network(frame: &[u8]) -> Result<(usize, u16), Unfinishable> {
 }
 
 /// Finds the headers of a frame that is said to be of `kind`.
-pub(super) fn tcp(frame: &[u8], kind: SegmentationKind) -> Result<Headers, Unfinishable> {
+pub(super) fn transport(frame: &[u8], kind: SegmentationKind) -> Result<Headers, Unfinishable> {
     let (network, ether_type) = network(frame)?;
-    let transport = match (kind, ether_type) {
-        (SegmentationKind::Tcp4, IPV4) => network + ipv4(frame, network)?,
-        (SegmentationKind::Tcp6, IPV6) => ipv6(frame, network)?,
+    let protocol = if kind.is_tcp() { TCP } else { UDP };
+    let transport = match (kind.is_ipv4(), ether_type) {
+        (true, IPV4) => network + ipv4(frame, network, protocol)?,
+        (false, IPV6) => ipv6(frame, network, protocol)?,
         _ => return Err(Unfinishable::Headers),
     };
-    let data_offset = usize::from(byte(frame, transport + 12)? >> 4) * 4;
-    let payload = transport + data_offset;
-    if data_offset < 20 || payload >= frame.len() || payload > HEADERS {
+    let len = match kind.is_tcp() {
+        true => Some(usize::from(byte(frame, transport + 12)? >> 4) * 4).filter(|len| *len >= 20),
+        false => Some(UDP_HEADER),
+    };
+    let payload = transport + len.ok_or(Unfinishable::Headers)?;
+    if payload >= frame.len() || payload > HEADERS {
         return Err(Unfinishable::Headers);
     }
     Ok(Headers { kind, network, transport, payload })
 }
 
-/// The length of an IPv4 header that carries unfragmented TCP.
-fn ipv4(frame: &[u8], at: usize) -> Result<usize, Unfinishable> {
+/// The length of an IPv4 header that carries `protocol`, unfragmented.
+fn ipv4(frame: &[u8], at: usize, protocol: u8) -> Result<usize, Unfinishable> {
     let first = byte(frame, at)?;
     let len = usize::from(first & 0xf) * 4;
     let fragment = word(frame, at + 6)? & 0x3fff != 0; // more fragments, or an offset
-    if first >> 4 != 4 || len < 20 || fragment || byte(frame, at + 9)? != TCP {
+    if first >> 4 != 4 || len < 20 || fragment || byte(frame, at + 9)? != protocol {
         return Err(Unfinishable::Headers);
     }
     Ok(len)
 }
 
-/// Where TCP starts after an IPv6 header and its extension headers (RFC 8200, 4).
-fn ipv6(frame: &[u8], at: usize) -> Result<usize, Unfinishable> {
+/// Where `protocol` starts after an IPv6 header and its extension headers (RFC 8200, 4).
+fn ipv6(frame: &[u8], at: usize, protocol: u8) -> Result<usize, Unfinishable> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const DESTINATION: u8 = 60;
@@ -72,7 +78,7 @@ fn ipv6(frame: &[u8], at: usize) -> Result<usize, Unfinishable> {
     let mut at = at + 40;
     while at <= HEADERS {
         match next {
-            TCP => return Ok(at),
+            next if next == protocol => return Ok(at),
             // With segments left the checksum's destination is another than the header's (RFC 8200, 8.1).
             ROUTING if byte(frame, at + 3)? != 0 => return Err(Unfinishable::Headers),
             HOP_BY_HOP | ROUTING | DESTINATION => {

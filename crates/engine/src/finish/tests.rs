@@ -430,3 +430,54 @@ fn refused(bytes: Vec<u8>, offload: Offload, expected: Unfinishable, number: usi
     };
     assert_eq!(count.get(), 1, "case {number}: {counters:?}");
 }
+
+#[test]
+fn datagrams_are_cut_with_lengths_and_checksums_of_their_own() {
+    for v4 in [true, false] {
+        let ethernet = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]);
+        let ip = match v4 {
+            true => ethernet.ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64),
+            false => ethernet.ipv6([1; 16], [2; 16], 64),
+        };
+        let payload: Vec<u8> = (0..1000u32).map(|byte| byte as u8).collect();
+        let mut bytes = Vec::new();
+        ip.udp(1000, 2000).write(&mut bytes, &payload).unwrap();
+        let start = (bytes.len() - payload.len() - 8) as u16;
+        let kind = if v4 { SegmentationKind::Udp4 } else { SegmentationKind::Udp6 };
+        for (size, frames) in [(300u16, 4), (20, 50), (999, 2)] {
+            let offload = Offload {
+                checksum: Checksum::Partial { start, offset: 6 },
+                segmentation: Some(Segmentation { kind, size, ecn: false }),
+            };
+            let mut sink = Sink::new(Accepts::empty(), 100);
+            let mut given = [(bytes.clone(), offload)];
+            let done = deliver(&mut Finisher::new(), &mut sink, &mut given, 0);
+            assert_eq!((done.taken, sink.frames.len()), (1, frames));
+            let mut got = Vec::new();
+            for (frame, _) in &sink.frames {
+                let sliced = SlicedPacket::from_ethernet(frame).unwrap();
+                let Some(TransportSlice::Udp(udp)) = &sliced.transport else { panic!("no UDP") };
+                let header = udp.to_header();
+                let expected = match sliced.net.as_ref().unwrap() {
+                    NetSlice::Ipv4(ip) => {
+                        header.calc_checksum_ipv4(&ip.header().to_header(), udp.payload())
+                    }
+                    NetSlice::Ipv6(ip) => {
+                        header.calc_checksum_ipv6(&ip.header().to_header(), udp.payload())
+                    }
+                    _ => panic!("no IP"),
+                };
+                assert_eq!(header.checksum, expected.unwrap());
+                got.extend_from_slice(udp.payload());
+            }
+            assert_eq!(got, payload);
+        }
+        let offload = Offload {
+            checksum: Checksum::Partial { start, offset: 6 },
+            segmentation: Some(Segmentation { kind, size: 1, ecn: false }),
+        };
+        let mut sink = Sink::new(Accepts::empty(), 2000);
+        let done = deliver(&mut Finisher::new(), &mut sink, &mut [(bytes, offload)], 0);
+        assert_eq!((done.dropped, sink.frames.len()), (1, 0), "a thousand from one is too much");
+    }
+}

@@ -174,7 +174,8 @@ impl TapReceive {
 
 impl Receive for TapReceive {
     fn accepts(&self) -> Accepts {
-        Accepts::all()
+        // Kernels before 6.2 know no datagrams to be cut.
+        Accepts::all() - Accepts::UDP4 - Accepts::UDP6
     }
 
     fn deliver(

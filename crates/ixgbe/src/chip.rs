@@ -2,7 +2,6 @@
 //!
 //! Reads take leaf locks only, so that a read never waits for a worker.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering::SeqCst};
 
 use pando_engine::MacAddress;
@@ -10,6 +9,7 @@ use pando_pci::FunctionId;
 use pando_tlp::Guard;
 
 use crate::eeprom::Eeprom;
+use crate::identity::Model;
 use crate::interrupt::{Direction, Outlet, Physical};
 use crate::layout::{Layout, POOLS, Pool};
 use crate::link::Link;
@@ -17,6 +17,7 @@ use crate::mailbox::Wishes;
 use crate::queue::{QUEUES, QueueIndex, RxRegisters, TxRegisters};
 use crate::semaphore::Semaphore;
 use crate::settings::NicConfig;
+use crate::sfp::Cage;
 use crate::spec::filter::{RAH_VALID, RAL, VFRE, VFTE};
 use crate::spec::general::*;
 use crate::statistics::{Mapping, Statistics};
@@ -37,6 +38,8 @@ pub(crate) struct Chip {
     pub(crate) statistics: Statistics,
     pub(crate) link: Link,
     pub(crate) eeprom: Eeprom,
+    /// Of a card that has one.
+    pub(crate) cage: Option<Cage>,
     pub(crate) semaphore: Semaphore,
     /// Every VF the card can have.
     vfs: Box<[VirtualFunction]>,
@@ -61,7 +64,7 @@ impl Chip {
         let chip = Self {
             name: config.name.clone(),
             mac: config.mac,
-            storage: Storage::new(),
+            storage: Storage::new(config.model),
             transmit: (0..QUEUES).map(|_| TxRegisters::default()).collect(),
             receive: (0..QUEUES).map(|_| RxRegisters::default()).collect(),
             rates: (0..QUEUES).map(|_| AtomicU32::new(0)).collect(),
@@ -70,6 +73,7 @@ impl Chip {
             statistics: Statistics::default(),
             link: Link::new(config.link_up),
             eeprom: Eeprom::new(config.model),
+            cage: (config.model == Model::SfpPlus).then(Cage::new),
             semaphore: Semaphore::default(),
             vfs: (0..POOLS as u8)
                 .zip(vfs)

@@ -1,7 +1,7 @@
 //! The EEPROM: an image made at power-on, read word by word (82599 datasheet, 6.1 to 6.3, 8.2.3.2.1 and 8.2.3.2.2).
 //!
-//! No word points anywhere, so the checksum covers words 0 to 3eh alone. Leaves out bit access (the request for it is never
-//! granted), writing, firmware and the MAC address: drivers take that from receive address 0.
+//! No word of those the checksum follows points anywhere, so it covers words 0 to 3eh alone. Leaves out bit access (the request for
+//! it is never granted), writing, firmware and the MAC address: drivers take that from receive address 0.
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
@@ -26,6 +26,38 @@ const CONTENT: [(usize, u16); 6] = [
 /// Pointers to sections that aren't there, and words that mean nothing.
 const EMPTY: [std::ops::RangeInclusive<usize>; 6] =
     [0x03..=0x0f, 0x17..=0x17, 0x1b..=0x1b, 0x26..=0x28, 0x2b..=0x2b, 0x37..=0x37];
+
+/// What a card with an SFP+ cage has on top: how to set up cables and modules, and the version of a firmware that drivers ask for.
+const FIBER: [(usize, u16); 20] = [
+    (0x0f, FIRMWARE as u16),
+    (0x2b, MODULES as u16),
+    // Kinds of modules, each with where its settings are: copper and optics, at port 0 and at port 1.
+    (MODULES, 8),
+    (MODULES + 1, 3),
+    (MODULES + 2, SETTINGS as u16),
+    (MODULES + 3, 4),
+    (MODULES + 4, SETTINGS as u16),
+    (MODULES + 5, 5),
+    (MODULES + 6, SETTINGS as u16),
+    (MODULES + 7, 6),
+    (MODULES + 8, SETTINGS as u16),
+    (MODULES + 9, 0xffff),
+    // Settings: none.
+    (SETTINGS, 1),
+    (SETTINGS + 1, 0xffff),
+    // The firmware's block: no link management; patches, whose block holds the version.
+    (FIRMWARE, 5),
+    (FIRMWARE + 2, 0xffff),
+    (FIRMWARE + 4, PATCHES as u16),
+    (FIRMWARE + 5, 0xffff),
+    (PATCHES, 8),
+    (PATCHES + 7, 0x0006),
+];
+
+const MODULES: usize = 0x80;
+const SETTINGS: usize = 0x90;
+const FIRMWARE: usize = 0xa0;
+const PATCHES: usize = 0xb0;
 
 /// Where the checksum lies.
 const CHECKSUM: usize = 0x3f;
@@ -85,14 +117,15 @@ impl Eeprom {
     }
 }
 
-fn image(_model: Model) -> Box<[u16]> {
+fn image(model: Model) -> Box<[u16]> {
     let mut image = vec![u16::MAX; WORDS];
     image[..CHECKSUM].fill(0);
     for words in EMPTY {
         image[words].fill(u16::MAX);
     }
-    for (address, word) in CONTENT {
-        image[address] = word;
+    let fiber = if model == Model::SfpPlus { &FIBER[..] } else { &[] };
+    for (address, word) in CONTENT.iter().chain(fiber) {
+        image[*address] = *word;
     }
     let sum = image[..CHECKSUM].iter().fold(0u16, |sum, word| sum.wrapping_add(*word));
     image[CHECKSUM] = SUM.wrapping_sub(sum);

@@ -32,22 +32,25 @@ const VF_DEVICE: u16 = 0x10ed;
 /// Which member of the family the card is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Model {
-    /// A backplane card: link without module, PHY or firmware.
+    /// A backplane card (82599EB, 10f8h): link without module, PHY or firmware.
     #[default]
     CombinedBackplane,
+    /// A card with an SFP+ cage (82599ES, 10fbh) and a passive copper cable in it.
+    SfpPlus,
 }
 
 impl Model {
     fn device(self) -> u16 {
         match self {
             Self::CombinedBackplane => 0x10f8,
+            Self::SfpPlus => 0x10fb,
         }
     }
 
     /// A subsystem without wake on LAN: drivers then reset the link together with the rest.
     fn subsystem(self) -> u16 {
         match self {
-            Self::CombinedBackplane => 0x000c,
+            Self::CombinedBackplane | Self::SfpPlus => 0x000c,
         }
     }
 }

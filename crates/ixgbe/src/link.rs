@@ -1,6 +1,6 @@
 //! The link's registers, and the MDIO bus that nobody is on (82599 datasheet, 8.2.3.22, 3.7.4).
 //!
-//! A backplane link that is there at once, 10 Gbit/s, without pause frames. Leaves out negotiation, other speeds, PHYs and SFP+.
+//! A link that is there at once, 10 Gbit/s, without pause frames. Leaves out negotiation, other speeds and PHYs.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 

@@ -55,7 +55,8 @@ impl Chip {
             .read(offset)
             .or_else(|| self.link.read(offset))
             .or_else(|| self.eeprom.read(offset))
-            .or_else(|| self.semaphore.read(offset));
+            .or_else(|| self.semaphore.read(offset))
+            .or_else(|| self.cage.as_ref()?.read(offset));
         special.unwrap_or_else(|| self.read_general(offset))
     }
 
@@ -79,7 +80,8 @@ impl Chip {
             .write_mailboxes(offset, value)
             .or_else(|| self.interrupts.write(offset, value))
             .or_else(|| self.eeprom.write(offset, value))
-            .or_else(|| self.semaphore.write(offset, value));
+            .or_else(|| self.semaphore.write(offset, value))
+            .or_else(|| self.cage.as_ref()?.write(offset, value));
         match taken {
             Some(()) => Effect::None,
             None => self.write_general(offset, value),
@@ -224,4 +226,3 @@ fn control(offset: u32) -> Option<Pool> {
     let vf = offset.checked_sub(PFMAILBOX)? / 4;
     u8::try_from(vf).ok().filter(|vf| *vf < 64).map(Pool)
 }
-

@@ -4,6 +4,7 @@
 use crate::chip::Chip;
 use crate::layout::Pool;
 use crate::queue::QueueIndex;
+use crate::sfp::Cage;
 use crate::spec::filter::{VFRE, VFTE};
 use crate::spec::interrupt::CAUSE_MAILBOX;
 use crate::vf::VirtualFunction;
@@ -21,6 +22,7 @@ impl Chip {
         self.clear_rates();
         self.interrupts.reset();
         self.eeprom.reset();
+        self.cage.iter().for_each(Cage::reset);
         self.semaphore.reset();
         self.statistics.clear();
         self.wishes.clear();

@@ -5,25 +5,34 @@
 
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 
+use crate::identity::Model;
 use crate::layout::Pool;
 use crate::spec::filter::*;
 use crate::spec::general::*;
 
 /// All dwords of the space.
-pub(crate) struct Storage(Box<[AtomicU32]>);
+pub(crate) struct Storage {
+    dwords: Box<[AtomicU32]>,
+    model: Model,
+}
 
 impl Storage {
     /// Power-on state.
-    pub(crate) fn new() -> Self {
-        let storage = Self((0..SPACE / 4).map(|_| AtomicU32::new(0)).collect());
+    pub(crate) fn new(model: Model) -> Self {
+        let dwords = (0..SPACE / 4).map(|_| AtomicU32::new(0)).collect();
+        let storage = Self { dwords, model };
         storage.reset();
         storage
     }
 
     /// Power-on state.
     pub(crate) fn reset(&self) {
-        self.0.iter().for_each(|dword| dword.store(0, SeqCst));
-        for (offset, value) in RESET {
+        self.dwords.iter().for_each(|dword| dword.store(0, SeqCst));
+        let link = match self.model {
+            Model::CombinedBackplane => [(AUTOC, AUTOC_BACKPLANE), (AUTOC2, 0)],
+            Model::SfpPlus => [(AUTOC, AUTOC_FIBER), (AUTOC2, AUTOC2_FIBER)],
+        };
+        for (offset, value) in RESET.into_iter().chain(link) {
             self.set(offset, value);
         }
     }
@@ -67,12 +76,12 @@ impl Storage {
     }
 
     fn dword(&self, offset: u32) -> Option<&AtomicU32> {
-        self.0.get((canonical(offset) / 4) as usize)
+        self.dwords.get((canonical(offset) / 4) as usize)
     }
 }
 
 /// What isn't 0 after reset.
-const RESET: [(u32, u32); 14] = [
+const RESET: [(u32, u32); 13] = [
     (HLREG0, HLREG0_RESET),
     (MAXFRS, MAXFRS_RESET),
     (RDRXCTL, RDRXCTL_DONE),
@@ -86,7 +95,6 @@ const RESET: [(u32, u32); 14] = [
     (ANLP1, ANLP1_ACTIVE),
     (LINKS2, LINKS2_SUPPORTED),
     (FDIRCTRL, FDIRCTRL_DONE),
-    (AUTOC, 1 << AUTOC_LMS_SHIFT),
 ];
 
 /// Bits that take what a guest writes.

@@ -22,6 +22,27 @@ fn words() {
     assert_eq!(1 << (size + 6), WORDS);
 }
 
+/// What drivers look for on a card with an SFP+ cage.
+#[test]
+fn words_of_a_fiber_card() {
+    let eeprom = Eeprom::new(Model::SfpPlus);
+    let sum = (0..=0x3f).fold(0u16, |sum, address| sum.wrapping_add(word(&eeprom, address)));
+    assert_eq!(sum, 0xbaba);
+    let firmware = u32::from(word(&eeprom, 0x0f));
+    assert_eq!(word(&eeprom, firmware + 2), 0xffff, "no link management");
+    let patches = u32::from(word(&eeprom, firmware + 4));
+    assert!(word(&eeprom, patches + 7) > 5, "the version");
+    let mut entry = u32::from(word(&eeprom, 0x2b)) + 1;
+    let mut kinds = Vec::new();
+    while word(&eeprom, entry) != 0xffff {
+        kinds.push(word(&eeprom, entry));
+        let settings = u32::from(word(&eeprom, entry + 1));
+        assert_eq!(word(&eeprom, settings + 1), 0xffff, "no setting");
+        entry += 2;
+    }
+    assert_eq!(kinds, [3, 4, 5, 6]);
+}
+
 /// Who asks for the pins never gets them, and reading needs a start.
 #[test]
 fn registers() {

@@ -81,6 +81,10 @@ pub(crate) const AUTOC: u32 = 0x0_42a0;
 pub(crate) const AUTOC_LMS_SHIFT: u32 = 13;
 /// AUTOC: restart negotiation; clears itself.
 pub(crate) const AUTOC_RESTART: u32 = 1 << 12;
+/// AUTOC after reset: 10 Gbit/s without negotiation, on a backplane.
+pub(crate) const AUTOC_BACKPLANE: u32 = 1 << AUTOC_LMS_SHIFT;
+/// AUTOC after reset: 10 Gbit/s serial, to an SFP+ cage.
+pub(crate) const AUTOC_FIBER: u32 = 3 << AUTOC_LMS_SHIFT;
 /// Link status.
 pub(crate) const LINKS: u32 = 0x0_42a4;
 /// LINKS: up.
@@ -91,6 +95,8 @@ pub(crate) const LINKS_COMPLETE: u32 = 1 << 31;
 pub(crate) const LINKS_10G: u32 = 3 << 28;
 /// Auto negotiation control 2.
 pub(crate) const AUTOC2: u32 = 0x0_42a8;
+/// AUTOC2 after reset: SFI, bits 17:16, to an SFP+ cage.
+pub(crate) const AUTOC2_FIBER: u32 = 2 << 16;
 /// Link partner ability, word 1.
 pub(crate) const ANLP1: u32 = 0x0_42b0;
 /// ANLP1: negotiation isn't idle (bits 19:16 not zero), the partner announces no pause.

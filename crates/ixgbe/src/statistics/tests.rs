@@ -1,6 +1,7 @@
 //! Clear on read, halves, slots, pools.
 
 use super::*;
+use crate::identity::Model;
 use crate::spec::general::{HLREG0, HLREG0_RESET};
 use crate::spec::statistics::*;
 use crate::storage::Storage;
@@ -21,7 +22,7 @@ fn tally(frames: &[(usize, [u8; 6])]) -> Tally {
 
 #[test]
 fn reads_clear() {
-    let (statistics, storage) = (Statistics::default(), Storage::new());
+    let (statistics, storage) = (Statistics::default(), Storage::new(Model::default()));
     let mapping = Mapping::new(&storage);
     let frames = tally(&[(60, UNICAST), (61, BROADCAST), (1514, MULTICAST), (1514, UNICAST)]);
     statistics.received_from_wire(&mapping, &frames);
@@ -57,7 +58,7 @@ fn reads_clear() {
 /// The check sequence counts where it is kept.
 #[test]
 fn octets_with_check_sequence() {
-    let (statistics, storage) = (Statistics::default(), Storage::new());
+    let (statistics, storage) = (Statistics::default(), Storage::new(Model::default()));
     storage.write(HLREG0, HLREG0_RESET & !2);
     let mapping = Mapping::new(&storage);
     let frames = tally(&[(100, UNICAST), (100, UNICAST)]);
@@ -94,7 +95,7 @@ fn long_counts_stop_at_their_end() {
 /// Every queue counts in the slot its byte says; after reset that is slot 0.
 #[test]
 fn slots() {
-    let (statistics, storage) = (Statistics::default(), Storage::new());
+    let (statistics, storage) = (Statistics::default(), Storage::new(Model::default()));
     let mapping = Mapping::new(&storage);
     let frames = tally(&[(60, UNICAST)]);
     for index in [0, 77, 127] {
@@ -122,7 +123,7 @@ fn slots() {
 /// A pool's counters stay, and wrap at 32 and 36 bits; PF and VF see the same.
 #[test]
 fn pools() {
-    let (statistics, storage) = (Statistics::default(), Storage::new());
+    let (statistics, storage) = (Statistics::default(), Storage::new(Model::default()));
     let mapping = Mapping::new(&storage);
     let mut frames = Tally::default();
     frames.add_equal(1 << 31, 1500, &MULTICAST);

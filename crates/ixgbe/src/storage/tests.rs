@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn masks_and_aliases() {
-    let storage = Storage::new();
+    let storage = Storage::new(Model::default());
     storage.write(RAL_ALIAS + 12, u32::MAX);
     assert_eq!(storage.get(RAL + 12), RAH_MASK);
     storage.write(FCRTH + 28, u32::MAX);
@@ -20,7 +20,7 @@ fn masks_and_aliases() {
 
 #[test]
 fn pool_bits() {
-    let storage = Storage::new();
+    let storage = Storage::new(Model::default());
     storage.write(VFRE[1], 1 << 3 | 1 << 4);
     assert!(storage.has_pool(VFRE, Pool(35)));
     assert!(!storage.has_pool(VFRE, Pool(3)));

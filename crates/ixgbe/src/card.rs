@@ -1,7 +1,8 @@
 //! The card as its configuration space sees it: accesses, resets, VFs that come and go; and what a register write asks for.
 
+use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pando_pci::{FunctionId, Model};
 
@@ -11,15 +12,31 @@ use crate::identity::REGISTERS;
 use crate::layout::Pool;
 use crate::policy;
 use crate::spec::interrupt::CAUSE_LINK;
+use crate::throttle::{Alarms, Timer};
 use crate::work::Work;
 
 /// A card.
 pub(crate) struct Card {
     pub(crate) chip: Arc<Chip>,
     pub(crate) work: Work,
+    /// Calls the chip when interrupt throttles have run down.
+    timer: OnceLock<Timer>,
 }
 
 impl Card {
+    /// A card in power-on state.
+    pub(crate) fn new(chip: Arc<Chip>, work: Work) -> Self {
+        Self { chip, work, timer: OnceLock::new() }
+    }
+
+    /// From now on throttled messages come when they may.
+    pub(crate) fn start_timer(&self, alarms: Arc<Alarms>) -> io::Result<()> {
+        let chip = self.chip.clone();
+        let timer = Timer::start(alarms, move |function| chip.expire(function))?;
+        let _second = self.timer.set(timer);
+        Ok(())
+    }
+
     fn read_dword(&self, function: FunctionId, offset: u32) -> u32 {
         match function {
             FunctionId::Pf => self.chip.read(offset),

@@ -4,7 +4,7 @@
 //! out I/O BAR, expansion ROM, VPD, MSI and INTx, which the functions of this platform don't have.
 
 use pando_pci::{
-    Bar, CapabilityOffsets, EndpointConfig, Identity, MsixConfig, Resources, SriovConfig,
+    Bar, CapabilityOffsets, EndpointConfig, Identity, MsixConfig, Resources, Slot, SriovConfig,
     VfPlacement,
 };
 
@@ -55,8 +55,8 @@ impl Model {
     }
 }
 
-/// The configuration space of the card.
-pub(crate) fn endpoint(config: &NicConfig) -> EndpointConfig {
+/// The configuration space of the card at `slot`.
+pub(crate) fn endpoint(config: &NicConfig, slot: &Slot) -> EndpointConfig {
     let identity = Identity {
         vendor: VENDOR,
         device: config.model.device(),
@@ -71,6 +71,7 @@ pub(crate) fn endpoint(config: &NicConfig) -> EndpointConfig {
     let [a, b, c, d, e, f] = config.mac.0;
     endpoint.serial_number = Some(u64::from_be_bytes([a, b, c, 0xff, 0xff, d, e, f]));
     endpoint.sriov = (config.vfs > 0).then(|| sriov(config));
+    endpoint.place(slot);
     endpoint
 }
 
@@ -96,7 +97,8 @@ fn resources(bars: Vec<Bar>, vectors: u16, msix: u8) -> Resources {
             serial_number: Some(0x140),
             ari: Some(0x150),
             sriov: Some(0x160),
-            ..CapabilityOffsets::default()
+            // Not the chip's: for platforms that want access control between functions.
+            acs: Some(0x1b0),
         },
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use pando_engine::{Engine, PortKind, Switch};
-use pando_pci::{Endpoint, FunctionPort, Functions};
+use pando_pci::{Endpoint, FunctionPort, Functions, Slot};
 use pando_tlp::Link;
 use serde::Serialize;
 
@@ -12,15 +12,13 @@ use crate::chip::Chip;
 use crate::identity;
 use crate::interrupt::{Messages, Outlet, Participants};
 use crate::settings::{ConfigError, NicConfig};
-use crate::throttle::{Alarms, Timer};
+use crate::throttle::Alarms;
 use crate::work::{Wiring, Work};
 
 /// An 82599 card: what is plugged in.
 pub struct IntelNic {
     endpoint: Arc<Endpoint>,
     card: Arc<Card>,
-    /// Calls the card when interrupt throttles have run down.
-    _timer: Timer,
 }
 
 /// Why a card can't be built.
@@ -53,9 +51,10 @@ pub struct NicReport<'a> {
 }
 
 impl IntelNic {
-    /// Builds the card below `link`, with a port in `switch` for each function; the switch's uplink is none of its business.
+    /// Builds the card at `slot` of `link`, with a port in `switch` for each function; the switch's uplink is none of its business.
     pub fn new(
         config: &NicConfig,
+        slot: &Slot,
         link: Arc<dyn Link>,
         engine: &Arc<Engine>,
         switch: &Arc<Switch>,
@@ -63,15 +62,14 @@ impl IntelNic {
         config.validate()?;
         let alarms = Alarms::new(usize::from(config.vfs) + 1);
         let built = OnceLock::new();
-        let endpoint = Endpoint::new(identity::endpoint(config), link.clone(), |functions| {
+        let endpoint_config = identity::endpoint(config, slot);
+        let endpoint = Endpoint::new(endpoint_config, link.clone(), |functions| {
             let plug = Plug { config, link: &link, engine, switch, alarms: &alarms };
             built.get_or_init(|| Arc::new(plug.card(functions))).clone()
         })?;
         let card = built.into_inner().ok_or(pando_pci::ConfigError::Msix("no model was built"))?;
-        let chip = card.chip.clone();
-        let timer = Timer::start(alarms, move |function| chip.expire(function));
-        let timer = timer.map_err(BuildError::Timer)?;
-        Ok(Self { endpoint: Arc::new(endpoint), card, _timer: timer })
+        card.start_timer(alarms).map_err(BuildError::Timer)?;
+        Ok(Self { endpoint: Arc::new(endpoint), card })
     }
 
     /// What the tree plugs in.
@@ -121,7 +119,7 @@ impl Plug<'_> {
             .zip(functions.vfs())
             .map(|(vf, port)| self.wiring(&format!("{}.vf{vf}", self.config.name), port));
         let work = Work::new(self.engine.clone(), pf, vfs.collect());
-        Card { chip, work }
+        Card::new(chip, work)
     }
 
     fn wiring(&self, name: &str, port: &FunctionPort) -> Wiring {

@@ -70,3 +70,79 @@ pub(crate) const SYNQF: u32 = 0x0_ec30;
 pub(crate) const SAQF: u32 = 0x0_e000;
 /// Five-tuple filters: the end of the five tables.
 pub(crate) const FIVE_TUPLE_END: u32 = 0x0_ea00;
+
+/// Flow director (8.2.3.21).
+pub(crate) mod fdir {
+    /// The end of its registers.
+    pub(crate) const FDIR_END: u32 = 0x0_ef00;
+    /// Source address.
+    pub(crate) const FDIRIPSA: u32 = 0x0_ee18;
+    /// Destination address.
+    pub(crate) const FDIRIPDA: u32 = 0x0_ee1c;
+    /// Ports: source 15:0, destination 31:16.
+    pub(crate) const FDIRPORT: u32 = 0x0_ee20;
+    /// VLAN 15:0, flexible bytes 31:16.
+    pub(crate) const FDIRVLAN: u32 = 0x0_ee24;
+    /// Hash 14:0, software id 30:16.
+    pub(crate) const FDIRHASH: u32 = 0x0_ee28;
+    /// What of FDIRHASH names a filter.
+    pub(crate) const KEY_MASK: u32 = 0x7fff_7fff;
+    /// Mask of the destination address; a one is ignored, as in all masks.
+    pub(crate) const FDIRDIP4M: u32 = 0x0_ee3c;
+    /// Mask of the source address.
+    pub(crate) const FDIRSIP4M: u32 = 0x0_ee40;
+    /// Masks of TCP's ports.
+    pub(crate) const FDIRTCPM: u32 = 0x0_ee44;
+    /// Masks of UDP's ports.
+    pub(crate) const FDIRUDPM: u32 = 0x0_ee48;
+    /// What else is ignored: VLAN id, VLAN priority, pool, protocol, flexible bytes.
+    pub(crate) const FDIRM: u32 = 0x0_ee70;
+    /// Masks of SCTP's ports.
+    pub(crate) const FDIRSCTPM: u32 = 0x0_ee78;
+    /// FDIRCTRL: perfect filters.
+    pub(crate) const PERFECT: u32 = 1 << 4;
+    /// FDIRCMD: add.
+    pub(crate) const ADD: u32 = 1;
+    /// FDIRCMD: remove.
+    pub(crate) const REMOVE: u32 = 2;
+    /// FDIRCMD: clear the table.
+    pub(crate) const CLEAR_TABLE: u32 = 1 << 8;
+    /// FDIRCMD: drop.
+    pub(crate) const DROP: u32 = 1 << 9;
+    /// Protocols, as FDIRCMD 6:5 has them.
+    pub(crate) const UDP: u8 = 1;
+    /// TCP.
+    pub(crate) const TCP: u8 = 2;
+    /// SCTP.
+    pub(crate) const SCTP: u8 = 3;
+}
+/// VLVF: valid.
+pub(crate) const VLVF_VALID: u32 = 1 << 31;
+/// VMOLR: tags of any VLAN.
+pub(crate) const VMOLR_VPE: u32 = 1 << 23;
+/// VMOLR: untagged frames.
+pub(crate) const VMOLR_AUPE: u32 = 1 << 24;
+/// VMOLR: groups by their hash.
+pub(crate) const VMOLR_ROMPE: u32 = 1 << 25;
+/// VMOLR: addresses by their hash.
+pub(crate) const VMOLR_ROPE: u32 = 1 << 26;
+/// VMOLR: broadcasts.
+pub(crate) const VMOLR_BAM: u32 = 1 << 27;
+/// VMOLR: all groups.
+pub(crate) const VMOLR_MPE: u32 = 1 << 28;
+/// FCTRL: all groups.
+pub(crate) const FCTRL_MPE: u32 = 1 << 8;
+/// FCTRL: all addresses.
+pub(crate) const FCTRL_UPE: u32 = 1 << 9;
+/// FCTRL: broadcasts.
+pub(crate) const FCTRL_BAM: u32 = 1 << 10;
+/// VLNCTRL: VLANs are filtered.
+pub(crate) const VLNCTRL_VFE: u32 = 1 << 30;
+/// MCSTCTRL: the hash filter is on.
+pub(crate) const MCSTCTRL_MFE: u32 = 1 << 2;
+/// VT_CTL: the default pool, bits 12:7.
+pub(crate) const VT_CTL_DEFAULT_SHIFT: u32 = 7;
+/// VT_CTL: there is no default pool.
+pub(crate) const VT_CTL_NO_DEFAULT: u32 = 1 << 29;
+/// VT_CTL: groups are copied to every pool.
+pub(crate) const VT_CTL_REPLICATION: u32 = 1 << 30;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pando_engine::{Engine, Switch};
-use pando_pci::{ByteEnables, ConfigKind, Device, FunctionId, Region};
+use pando_pci::{ByteEnables, ConfigKind, Device, FunctionId, Region, Slot};
 use pando_tlp::{
     Access, Dma, Epochs, Fault, Gpa, GuestRam, Iova, Link, MSI_RANGE, Requester, RequesterId,
     Target,
@@ -60,7 +60,7 @@ impl Machine {
         let link = Arc::new(FlatLink { ram, epochs: epochs.clone(), messages: Arc::default() });
         let engine = Arc::new(Engine::new(2, epochs).unwrap());
         let switch = Switch::new("test");
-        let nic = IntelNic::new(config, link.clone(), &engine, &switch).unwrap();
+        let nic = IntelNic::new(config, &Slot::default(), link.clone(), &engine, &switch).unwrap();
         Self { nic, switch, link }
     }
 

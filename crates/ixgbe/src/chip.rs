@@ -14,6 +14,7 @@ use crate::interrupt::{Direction, Outlet, Physical};
 use crate::layout::{Layout, POOLS, Pool};
 use crate::link::Link;
 use crate::mailbox::Wishes;
+use crate::policy::Policies;
 use crate::queue::{QUEUES, QueueIndex, RxRegisters, TxRegisters};
 use crate::semaphore::Semaphore;
 use crate::settings::NicConfig;
@@ -37,6 +38,7 @@ pub(crate) struct Chip {
     pub(crate) wishes: Wishes,
     pub(crate) statistics: Statistics,
     pub(crate) link: Link,
+    pub(crate) policies: Policies,
     pub(crate) eeprom: Eeprom,
     /// Of a card that has one.
     pub(crate) cage: Option<Cage>,
@@ -60,7 +62,12 @@ pub(crate) struct Assignment {
 
 impl Chip {
     /// Power-on state. `outlets`: the PF's, then each VF's.
-    pub(crate) fn new(config: &NicConfig, pf: Outlet, vfs: impl Iterator<Item = Outlet>) -> Self {
+    pub(crate) fn new(
+        config: &NicConfig,
+        policies: Policies,
+        pf: Outlet,
+        vfs: impl Iterator<Item = Outlet>,
+    ) -> Self {
         let chip = Self {
             name: config.name.clone(),
             mac: config.mac,
@@ -72,6 +79,7 @@ impl Chip {
             wishes: Wishes::default(),
             statistics: Statistics::default(),
             link: Link::new(config.link_up),
+            policies,
             eeprom: Eeprom::new(config.model),
             cage: (config.model == Model::SfpPlus).then(Cage::new),
             semaphore: Semaphore::default(),
@@ -123,6 +131,23 @@ impl Chip {
     /// How queues are divided now.
     pub(crate) fn layout(&self) -> Layout {
         Layout::of_vt_mode(self.storage.get(GCR_EXT))
+    }
+
+    /// Whose `pool` is now.
+    pub(crate) fn owner(&self, pool: Pool) -> FunctionId {
+        if u16::from(pool.0) < self.active_vfs() {
+            FunctionId::Vf(pool.0.into())
+        } else {
+            FunctionId::Pf
+        }
+    }
+
+    /// The pools of `function`, one bit each, while there are pools.
+    pub(crate) fn pools_of(&self, function: FunctionId) -> u64 {
+        let pools = QUEUES / self.layout().queues_per_pool();
+        let pools = (0..POOLS.min(pools) as u8).map(Pool);
+        let own = pools.filter(|pool| self.owner(*pool) == function);
+        own.fold(0, |mask, pool| mask | pool.bit())
     }
 
     /// What counters need to know.

@@ -11,6 +11,7 @@ use crate::card::Card;
 use crate::chip::Chip;
 use crate::identity;
 use crate::interrupt::{Messages, Outlet, Participants};
+use crate::policy::Policies;
 use crate::settings::{ConfigError, NicConfig};
 use crate::throttle::Alarms;
 use crate::work::{Wiring, Work};
@@ -113,7 +114,12 @@ impl Plug<'_> {
             Outlet::new(messages, participants.clone(), self.alarms.alarm(number))
         };
         let vfs = (1..).zip(functions.vfs()).map(outlet);
-        let chip = Arc::new(Chip::new(self.config, outlet((0, functions.pf())), vfs));
+        let chip = Arc::new(Chip::new(
+            self.config,
+            Policies::new(self.switch, self.config.model),
+            outlet((0, functions.pf())),
+            vfs,
+        ));
         let pf = self.wiring(&self.config.name, functions.pf());
         let vfs = (0..)
             .zip(functions.vfs())

@@ -6,6 +6,7 @@ use crate::chip::Chip;
 use crate::effect::Effect;
 use crate::layout::Pool;
 use crate::queue::QueueIndex;
+use crate::select::flow_director::is_input;
 use crate::spec::filter::*;
 use crate::spec::general::*;
 use crate::spec::mailbox::{PFMAILBOX, PFMBMEM, WORDS};
@@ -109,7 +110,9 @@ impl Chip {
     }
 
     fn write_general(&self, offset: u32, value: u32) -> Effect {
+        let old = self.storage.get(offset);
         self.storage.write(offset, value);
+        let same = self.storage.get(offset) == old;
         match offset {
             CTRL if value & (CTRL_RESET | CTRL_LINK_RESET) != 0 => Effect::Reset,
             CTRL_EXT if value & CTRL_EXT_PF_RESET_DONE != 0 => Effect::ResetDone,
@@ -128,13 +131,26 @@ impl Chip {
             QDE => drop_enable(value),
             RXCTRL | DMATXCTL | GCR_EXT => Effect::Gates,
             _ if VFRE.contains(&offset) || VFTE.contains(&offset) => Effect::Gates,
-            HLREG0 | MAXFRS => Effect::Filters,
+            FDIRCMD => self.command_director(value),
+            FDIRCTRL => {
+                self.policies.clear_director();
+                Effect::Filters
+            }
+            HLREG0 => Effect::Filters,
+            _ if same || is_input(offset) => Effect::None,
             _ => {
                 let tables = if offset < 0x0_8000 { &FILTERS[..] } else { &MORE_FILTERS[..] };
                 let is_filter = tables.iter().any(|table| table.contains(&offset));
                 if is_filter { Effect::Filters } else { Effect::None }
             }
         }
+    }
+
+    fn command_director(&self, command: u32) -> Effect {
+        let answer = self.policies.director_command(&self.storage, command);
+        let valid = if answer.found { FDIRCMD_VALID } else { 0 };
+        self.storage.set(FDIRCMD, self.storage.get(FDIRCMD) & !FDIRCMD_VALID | valid);
+        if answer.changed { Effect::Filters } else { Effect::None }
     }
 
     fn read_mailboxes(&self, offset: u32) -> Option<u32> {

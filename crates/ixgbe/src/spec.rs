@@ -2,6 +2,7 @@
 
 #![expect(dead_code, reason = "registers are named here whether or not a module uses them already")]
 
+pub(crate) mod descriptor;
 pub(crate) mod filter;
 pub(crate) mod general;
 pub(crate) mod interrupt;

@@ -27,6 +27,9 @@ enum Command {
     Check {
         /// The platform file (TOML)
         file: PathBuf,
+        /// Print everything it says, defaults included, as JSON
+        #[arg(long)]
+        json: bool,
     },
 }
 
@@ -69,6 +72,10 @@ struct Run {
     /// Threads that move packets [default: the number of CPUs here, at most one per card]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// Where a report of every part's state and counters goes when the machine ends, and on SIGUSR1 [default: standard error,
+    /// on SIGUSR1 only]
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
     /// Say more on standard error: the command line, resets; twice for debugging
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -79,7 +86,7 @@ impl Cli {
     pub(crate) fn execute(self) -> Result<()> {
         match self.command {
             Command::Run(run) => run::run(&run),
-            Command::Check { file } => check::check(&file),
+            Command::Check { file, json } => check::check(&file, json),
         }
     }
 }

@@ -7,9 +7,11 @@ mod captures;
 mod cards;
 mod host;
 mod iommu;
+pub(crate) mod reports;
 pub mod tree;
 mod uplinks;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +21,7 @@ use pando_firmware::{Range, layout};
 use pando_tlp::{Epochs, Mmio};
 
 use self::host::Host;
+use self::reports::Reports;
 use self::tree::{FabricWindow, Parts, Tree};
 use crate::bus::Bus;
 use crate::com1::Com1;
@@ -50,6 +53,8 @@ pub struct Config {
     pub input: InputKind,
     /// What a reset does.
     pub on_reset: OnReset,
+    /// Where the machine's report goes at its end and on SIGUSR1; `None`: standard error, on SIGUSR1 only.
+    pub report: Option<PathBuf>,
 }
 
 /// Where standard input goes.
@@ -99,6 +104,7 @@ pub struct Machine {
     payload: Payload,
     output: Output,
     on_reset: OnReset,
+    reports: Arc<Reports>,
 }
 
 /// How long an end waits for a slow reader of the console.
@@ -108,12 +114,11 @@ impl Machine {
     /// Wires a machine.
     pub fn new(config: Config) -> Result<Self> {
         let control = Arc::new(Control::new()?);
-        let signals = Signals::new(control.clone())?;
         let host = Host::open(&config.platform)?;
         let epochs = Epochs::new();
         let interrupts = Arc::new(KvmInterrupts::new(host.vm.clone()));
         let wake = DoorbellWake::new()?;
-        let tree = tree::build_tree(&Parts {
+        let mut tree = tree::build_tree(&Parts {
             platform: &config.platform,
             layout: &host.layout,
             ram: host.ram.guest(),
@@ -123,6 +128,9 @@ impl Machine {
             wake: wake.clone(),
             workers: config.workers,
         })?;
+        let mut reports = std::mem::take(&mut tree.reports);
+        reports.go_to(config.report);
+        let reports = Arc::new(reports);
         let id = host.layout.ioapic.id;
         let ioapic = Arc::new(IoApic::new(id, tree.ioapic.clone(), interrupts, &epochs));
         let com1 = Arc::new(Com1::new(ioapic.clone(), config.output.clone())?);
@@ -135,7 +143,7 @@ impl Machine {
         let crew = Crew::new(host.vcpus()?, exits)?;
         let mut events: Loop = EventManager::new().context("creating the event loop")?;
         events.add_subscriber(Box::new(Wake(control.clone())));
-        events.add_subscriber(Box::new(signals));
+        events.add_subscriber(Box::new(Signals::new(control.clone(), reports.clone())?));
         events.add_subscriber(Box::new(Rearm { wake, fabric: tree.fabric.clone() }));
         if config.input != InputKind::None {
             let terminal = config.input == InputKind::Terminal;
@@ -145,7 +153,19 @@ impl Machine {
         }
         let Host { ram, layout, .. } = host;
         let Config { payload, output, on_reset, .. } = config;
-        Ok(Self { crew, events, tree, ram, com1, control, layout, payload, output, on_reset })
+        Ok(Self {
+            crew,
+            events,
+            tree,
+            ram,
+            com1,
+            control,
+            layout,
+            payload,
+            output,
+            on_reset,
+            reports,
+        })
     }
 
     /// Switches the machine on and returns when it has ended.
@@ -160,6 +180,7 @@ impl Machine {
                 None => self.power_on_state()?,
             }
         };
+        self.reports.write_last();
         self.reset_devices();
         self.output.flush_within(LAST_OUTPUT);
         Ok(ended)

@@ -1,4 +1,4 @@
-//! Signals that end the machine in an orderly way, as events of the loop.
+//! Signals that end the machine in an orderly way, or ask for its report, as events of the loop.
 //!
 //! On a raw terminal Ctrl-C is the guest's key; then SIGINT comes only from `kill`.
 
@@ -10,29 +10,34 @@ use event_manager::{EventOps, EventSet, Events, MutEventSubscriber};
 use vmm_sys_util::signal::{Error as SignalError, block_signal, create_sigset};
 
 use crate::control::{Control, Request};
+use crate::machine::reports::Reports;
 
-const ENDING: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+/// Asks for the report.
+const REPORT: i32 = libc::SIGUSR1;
+
+const TAKEN: [i32; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, REPORT];
 
 /// The pending signals, as something readable.
 pub struct Signals {
     fd: std::fs::File,
     control: Arc<Control>,
+    reports: Arc<Reports>,
 }
 
 impl Signals {
-    /// Takes the signals over; [`block_ending`] has to come first.
-    pub fn new(control: Arc<Control>) -> Result<Self> {
+    /// Takes the signals over; [`block`] has to come first.
+    pub fn new(control: Arc<Control>, reports: Arc<Reports>) -> Result<Self> {
         let fd = signal_fd().context("creating a signalfd")?;
-        Ok(Self { fd, control })
+        Ok(Self { fd, control, reports })
     }
 }
 
-/// Keeps the ending signals from ending the process. Call it before any thread starts: threads inherit what is blocked.
-pub fn block_ending() -> Result<()> {
-    ENDING.into_iter().try_for_each(block)
+/// Keeps the signals from ending the process. Call it before any thread starts: threads inherit what is blocked.
+pub fn block() -> Result<()> {
+    TAKEN.into_iter().try_for_each(block_one)
 }
 
-fn block(signal: i32) -> Result<()> {
+fn block_one(signal: i32) -> Result<()> {
     match block_signal(signal) {
         Ok(()) | Err(SignalError::SignalAlreadyBlocked(_)) => Ok(()),
         Err(error) => anyhow::bail!("blocking signal {signal}: {error:?}"),
@@ -42,7 +47,7 @@ fn block(signal: i32) -> Result<()> {
 #[expect(unsafe_code, reason = "signalfd has no safe wrapper in the crates we use")]
 fn signal_fd() -> io::Result<std::fs::File> {
     use std::os::fd::FromRawFd;
-    let set = create_sigset(&ENDING).map_err(io::Error::from)?;
+    let set = create_sigset(&TAKEN).map_err(io::Error::from)?;
     // SAFETY: the set is initialised; -1 asks for a new descriptor, which is ours alone.
     unsafe {
         match libc::signalfd(-1, &set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) {
@@ -58,7 +63,10 @@ impl MutEventSubscriber for Signals {
         let mut info = [0; size_of::<libc::signalfd_siginfo>()];
         while io::Read::read_exact(&mut self.fd, &mut info).is_ok() {
             let number = i32::from_le_bytes([info[0], info[1], info[2], info[3]]);
-            self.control.request(Request::Signal(number));
+            match number {
+                REPORT => self.reports.write_or_warn(),
+                _ => self.control.request(Request::Signal(number)),
+            }
         }
     }
 

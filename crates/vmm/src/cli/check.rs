@@ -11,10 +11,14 @@ use pando_vmm::platform::{Errors, Platform};
 #[error("{0}")]
 pub(crate) struct BadPlatform(String);
 
-/// Prints the tree of the platform in `file`.
-pub(super) fn check(file: &Path) -> Result<()> {
+/// Prints the platform in `file`: its tree, or as JSON everything it says and what follows from that.
+pub(super) fn check(file: &Path, json: bool) -> Result<()> {
     let platform = load(file)?;
-    println!("{}", platform.tree().trim_end());
+    if json {
+        println!("{}", serde_json::to_string_pretty(&platform)?);
+    } else {
+        println!("{}", platform.tree().trim_end());
+    }
     Ok(platform.check_available()?)
 }
 

@@ -44,7 +44,7 @@ impl NotPoweredOff {
 pub(super) fn run(run: &Run) -> Result<()> {
     start_logging(run.verbose);
     abort_on_panic();
-    signals::block_ending()?;
+    signals::block()?;
     let payload = Payload::open(&run.kernel, run.initrd.as_deref(), run.cmdline.as_deref())?;
     if payload.is_linux() && !kvm::has_hardware_virtualization() {
         return Err(UserError::OnlyInterprets(run.kernel.clone()).into());
@@ -65,6 +65,7 @@ pub(super) fn run(run: &Run) -> Result<()> {
             (true, Some(_)) => InputKind::Terminal,
         },
         on_reset: run.on_reset,
+        report: run.report.clone(),
     };
     let ended = Machine::new(config)?.run()?;
     drop(terminal);

@@ -10,6 +10,7 @@ use pando_tlp::Link;
 use pando_virtio_net::{NicConfig, VfConfig, VirtioNic};
 
 use super::captures::Captures;
+use super::reports::Reports;
 use super::tree::{Parts, function_access_control};
 use super::uplinks;
 use crate::platform::{Nic, NicModel};
@@ -21,6 +22,7 @@ const QUEUE_SIZE: u16 = 1024;
 pub(super) struct Cards {
     engine: Arc<Engine>,
     captures: Captures,
+    reports: Reports,
     keep: Vec<Box<dyn Send>>,
 }
 
@@ -29,14 +31,17 @@ impl Cards {
         let engine =
             Engine::new(workers(parts), parts.epochs.clone()).context("starting the workers")?;
         let captures = Captures::create(&parts.platform.captures)?;
-        Ok(Self { engine: Arc::new(engine), captures, keep: Vec::new() })
+        let (engine, mut reports) = (Arc::new(engine), Reports::default());
+        let told = engine.clone();
+        reports.add(&["engine"], move || serde_json::to_value(told.report()));
+        Ok(Self { engine, captures, reports, keep: Vec::new() })
     }
 
-    /// After the tree is built: what lives as long as the machine, in the order in which it ends.
-    pub(super) fn finish(mut self) -> Vec<Box<dyn Send>> {
+    /// After the tree is built: what lives as long as the machine, in the order in which it ends, and what is told of it.
+    pub(super) fn finish(mut self) -> (Vec<Box<dyn Send>>, Reports) {
         self.keep.push(Box::new(self.engine));
         self.keep.push(Box::new(self.captures));
-        self.keep
+        (self.keep, self.reports)
     }
 
     /// Plugs a device into `port`: one card per function.
@@ -81,14 +86,27 @@ impl Cards {
         if let Some(uplink) = &nic.uplink {
             let cable = uplinks::plug(uplink, &self.engine, &switch)
                 .with_context(|| format!("the uplink of card `{}`", nic.id.as_str()))?;
+            let counters = cable.counters();
+            self.tell(nic, "uplink", move || serde_json::to_value(&*counters));
             self.keep.push(Box::new(cable));
         }
         self.captures.watch(nic.id.as_str(), &switch);
+        self.tell(nic, "ports", move || serde_json::to_value(switch.report()));
         Ok(device)
     }
 
+    /// Adds a part of what is told of a card.
+    fn tell(
+        &mut self,
+        nic: &Nic,
+        part: &str,
+        source: impl Fn() -> serde_json::Result<serde_json::Value> + Send + Sync + 'static,
+    ) {
+        self.reports.add(&["cards", nic.id.as_str(), part], source);
+    }
+
     fn virtio(
-        &self,
+        &mut self,
         nic: &Nic,
         slot: &Slot,
         link: &Arc<dyn Link>,
@@ -111,7 +129,11 @@ impl Cards {
         };
         let card = VirtioNic::new(&config, slot, link.clone(), &self.engine, switch)
             .with_context(|| format!("card `{}`", nic.id.as_str()))?;
-        Ok(card.endpoint().clone())
+        let endpoint = card.endpoint().clone();
+        let told = endpoint.clone();
+        self.tell(nic, "functions", move || serde_json::to_value(told.report()));
+        self.tell(nic, "drivers", move || serde_json::to_value(card.report()));
+        Ok(endpoint)
     }
 }
 

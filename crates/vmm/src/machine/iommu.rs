@@ -14,10 +14,11 @@ pub(super) fn build(parts: &Parts<'_>) -> Result<IommuParts> {
     let config = Config { host_width: dmar.address_width.into(), ..Config::default() };
     let unit = RemappingUnit::new(config, parts.ram, parts.epochs.clone(), parts.msi.clone())
         .context("making the IOMMU")?;
-    let reset = unit.clone();
+    let (reset, told) = (unit.clone(), unit.clone());
     Ok(IommuParts {
         iommu: Some(unit.clone()),
         registers: Some(unit),
         reset: Some(Box::new(move || reset.reset())),
+        report: Some(Box::new(move || serde_json::to_value(told.report()))),
     })
 }

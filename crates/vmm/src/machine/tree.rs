@@ -11,6 +11,7 @@ use pando_tlp::{Dma, Epochs, Gpa, GuestRam, Iommu, Link, Mmio, MsiSink, Requeste
 
 use super::cards::Cards;
 use super::iommu;
+use super::reports::{Reports, Source};
 use crate::doorbells::{DoorbellWake, KvmDoorbells};
 use crate::platform::{
     AcsServices as Services, Below, DeviceFunction, Nic, Platform, Port, Switch,
@@ -46,6 +47,8 @@ pub struct Tree {
     pub reset: Vec<Box<dyn Fn() + Send>>,
     /// Whatever must live as long as the machine: workers, uplinks.
     pub keep: Vec<Box<dyn Send>>,
+    /// What every part tells of itself.
+    pub reports: Reports,
 }
 
 /// The IOMMU of a machine as the tree needs it.
@@ -57,6 +60,8 @@ pub struct IommuParts {
     pub registers: Option<Arc<dyn Mmio>>,
     /// Brings it to its power-on state.
     pub reset: Option<Box<dyn Fn() + Send>>,
+    /// What it tells of itself.
+    pub(super) report: Option<Source>,
 }
 
 /// Builds everything behind the host bridge.
@@ -75,7 +80,7 @@ pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
     if let (Some(dmar), Some(registers)) = (&parts.layout.dmar, iommu.registers) {
         tree.fabric.add_fixed(Gpa(dmar.base), layout::DMAR.size, registers)?;
     }
-    tree.finish(iommu.reset)
+    tree.finish(iommu.reset, iommu.report)
 }
 
 /// A tree under construction.
@@ -137,14 +142,24 @@ impl Builder {
         switch.downstream.iter().try_for_each(|port| self.below(port))
     }
 
-    fn finish(mut self, reset: Option<Box<dyn Fn() + Send>>) -> Result<Tree> {
+    fn finish(
+        mut self,
+        reset: Option<Box<dyn Fn() + Send>>,
+        iommu: Option<Source>,
+    ) -> Result<Tree> {
         let link = root_bus_link(&mut self.fabric)?;
         let requester = Arc::new(Requester::default());
         requester.set_id(RequesterId(layout::IOAPIC_REQUESTER));
         requester.set_open(true);
         let fabric = Arc::new(self.fabric.build().context("building the PCI tree")?);
         let reset = reset.into_iter().collect();
-        Ok(Tree { fabric, ioapic: link.dma(requester), reset, keep: self.cards.finish() })
+        let (keep, mut reports) = self.cards.finish();
+        let told = fabric.clone();
+        reports.add(&["tree"], move || serde_json::to_value(told.report()));
+        if let Some(iommu) = iommu {
+            reports.add(&["iommu"], iommu);
+        }
+        Ok(Tree { fabric, ioapic: link.dma(requester), reset, keep, reports })
     }
 }
 

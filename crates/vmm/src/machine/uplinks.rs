@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use pando_engine::fault::{self, Faults};
 use pando_engine::pcap::CaptureFile;
-use pando_engine::uplink::{self, SocketConfig, UplinkConfig, UplinkQueue};
+use pando_engine::uplink::{self, SocketConfig, UplinkConfig, UplinkCounters, UplinkQueue};
 use pando_engine::{
     Engine, OnError, Port, PortKind, QueueError, ReceiveHandle, Switch, TaskHandle,
 };
@@ -21,6 +21,14 @@ pub(super) struct Cable {
     _sources: Vec<TaskHandle>,
     _sinks: Vec<ReceiveHandle>,
     _file: Option<CaptureFile>,
+    counters: Arc<UplinkCounters>,
+}
+
+impl Cable {
+    /// What has passed through it.
+    pub(super) fn counters(&self) -> Arc<UplinkCounters> {
+        self.counters.clone()
+    }
 }
 
 /// Connects `uplink` to `switch`.
@@ -35,7 +43,8 @@ pub(super) fn plug(
     }
     let port = switch.port(PORT, PortKind::Uplink);
     port.set_receive_queues(opened.queues.len() as u16);
-    let mut cable = Cable { _sources: Vec::new(), _sinks: Vec::new(), _file: file };
+    let mut cable =
+        Cable { _sources: Vec::new(), _sinks: Vec::new(), _file: file, counters: opened.counters };
     for (index, queue) in (0..).zip(opened.queues) {
         let (source, sink) = connect(engine, &port, index, queue)?;
         cable._sources.push(source);

@@ -117,6 +117,3 @@ impl Drop for Guard<'_> {
         self.slot.store(IDLE, Release);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -23,6 +23,11 @@ mod requester;
 mod sync;
 mod view;
 
+// Declared here, since the models in tests/loom.rs compile the module without them.
+#[cfg(test)]
+#[path = "epoch/tests.rs"]
+mod epoch_tests;
+
 pub use address::{Gpa, Iova};
 pub use dma::{Access, Dma, Fault, Marks, Target};
 pub use epoch::{Epochs, Guard, Participant};

@@ -1,24 +1,30 @@
 //! The shared IOTLB: translations of all domains, found by (domain, page), without a lock (VT-d 4.1, 6.2.4).
 //!
-//! A slot is two words: a value, and its key mixed with that value. A reader that meets a half-written slot computes a key that
-//! isn't its own, and misses. While an invalidation runs the cache neither answers nor learns, so that what it forgets stays
-//! forgotten: whoever could have learned from before is waited for in between.
+//! While an invalidation runs the cache neither answers nor learns, so that what it forgets stays forgotten: whoever could
+//! have learned from before is waited for in between.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU64 as Counter, Ordering::Relaxed, Ordering::SeqCst};
 
-use pando_tlp::{Epochs, Gpa, Iova, Translation};
+use pando_tlp::{Gpa, Iova, Translation};
 
-/// Slots; a power of two.
+use crate::slot::Slot;
+use crate::sync::{AtomicBool, Epochs};
+
+/// Slots of a unit; a power of two.
 const SLOTS: usize = 8192;
 
 /// Page sizes that are cached, as address bits.
-const SHIFTS: [u32; 3] = [12, 21, 30];
+pub(crate) const SHIFTS: [u32; 3] = [12, 21, 30];
+
+/// Up to this many pages are looked for one by one; beyond, all slots are gone through.
+const FEW: u64 = 1024;
 
 const VALID: u64 = 1 << 63;
 const READ: u64 = 1 << 0;
 const WRITE: u64 = 1 << 1;
+const TARGET: u64 = 0x000f_ffff_ffff_f000;
 
-/// What a page-selective invalidation covers.
+/// What an invalidation covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Every domain.
@@ -36,19 +42,13 @@ pub(crate) enum Scope {
     },
 }
 
-#[derive(Debug, Default)]
-struct Slot {
-    mixed: AtomicU64,
-    value: AtomicU64,
-}
-
 /// The cache.
 #[derive(Debug)]
 pub(crate) struct Iotlb {
     slots: Box<[Slot]>,
     paused: AtomicBool,
-    hits: AtomicU64,
-    misses: AtomicU64,
+    hits: Counter,
+    misses: Counter,
 }
 
 /// Domain 63:48, page 47:2 of at most 46 bits, size index 1:0.
@@ -74,10 +74,6 @@ impl Key {
         let first = (self.0 << 16 >> 18) << shift;
         (first, first | ((1 << shift) - 1))
     }
-
-    fn slot(self) -> usize {
-        (self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 51) as usize % SLOTS
-    }
 }
 
 impl Scope {
@@ -85,24 +81,54 @@ impl Scope {
         match self {
             Self::Global => true,
             Self::Domain(domain) => key.domain() == domain,
-            Self::Pages { domain, address, mask } => {
-                let len = 1u64 << (12 + mask);
+            Self::Pages { domain, .. } => {
                 let (first, last) = key.range();
-                let start = address.0 & !(len - 1);
-                key.domain() == domain && first <= start + (len - 1) && last >= start
+                self.range().is_some_and(|(start, end)| {
+                    key.domain() == domain && first <= end && last >= start
+                })
             }
         }
+    }
+
+    /// First and last address of a page-selective invalidation: the address is taken down to the size it covers.
+    fn range(self) -> Option<(u64, u64)> {
+        let Self::Pages { address, mask, .. } = self else { return None };
+        let len = 1u64 << (12 + mask);
+        let start = address.0 & !(len - 1);
+        Some((start, start + (len - 1)))
+    }
+
+    /// Every page that the cache may hold under this scope, if they are few.
+    fn pages(self) -> Option<impl Iterator<Item = Key>> {
+        let Self::Pages { domain, mask, .. } = self else { return None };
+        let (start, end) = self.range()?;
+        (1 << mask <= FEW).then(|| {
+            SHIFTS.into_iter().enumerate().flat_map(move |(size, shift)| {
+                (start >> shift..=end >> shift)
+                    .map(move |page| Key::new(domain, Iova(page << shift), size))
+            })
+        })
     }
 }
 
 impl Iotlb {
     pub(crate) fn new() -> Self {
+        Self::with_slots(SLOTS)
+    }
+
+    /// `slots` is a power of two.
+    pub(crate) fn with_slots(slots: usize) -> Self {
         Self {
-            slots: (0..SLOTS).map(|_| Slot::default()).collect(),
+            slots: (0..slots).map(|_| Slot::new()).collect(),
             paused: AtomicBool::new(false),
-            hits: AtomicU64::new(0),
-            misses: AtomicU64::new(0),
+            hits: Counter::new(0),
+            misses: Counter::new(0),
         }
+    }
+
+    fn slot(&self, key: Key) -> &Slot {
+        let hash = key.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        &self.slots[hash as usize & (self.slots.len() - 1)]
     }
 
     /// The cached translation of `address`. Call it under a guard.
@@ -110,24 +136,23 @@ impl Iotlb {
         let found = if self.paused.load(SeqCst) {
             None
         } else {
-            (0..SHIFTS.len())
-                .find_map(|size| self.probe(Key::new(domain, address, size), size, address))
+            (0..SHIFTS.len()).find_map(|size| self.probe(domain, address, size))
         };
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Relaxed);
         found
     }
 
-    fn probe(&self, key: Key, size: usize, address: Iova) -> Option<Translation> {
-        let slot = &self.slots[key.slot()];
-        let value = slot.value.load(Relaxed);
-        if value & VALID == 0 || slot.mixed.load(Relaxed) ^ value != key.0 {
+    pub(crate) fn probe(&self, domain: u16, address: Iova, size: usize) -> Option<Translation> {
+        let key = Key::new(domain, address, size);
+        let (found, value) = self.slot(key).get()?;
+        if value & VALID == 0 || found != key.0 {
             return None;
         }
         let len = 1u64 << SHIFTS[size];
         Some(Translation {
             start: Iova(address.0 & !(len - 1)),
-            target: Gpa(value & 0x000f_ffff_ffff_f000),
+            target: Gpa(value & TARGET),
             len,
             read: value & READ != 0,
             write: value & WRITE != 0,
@@ -145,10 +170,7 @@ impl Iotlb {
         let key = Key::new(domain, translation.start, size);
         let permitted =
             if translation.read { READ } else { 0 } | if translation.write { WRITE } else { 0 };
-        let value = VALID | translation.target.0 & 0x000f_ffff_ffff_f000 | permitted;
-        let slot = &self.slots[key.slot()];
-        slot.value.store(value, Relaxed);
-        slot.mixed.store(key.0 ^ value, Relaxed);
+        self.slot(key).set(key.0, VALID | translation.target.0 & TARGET | permitted);
     }
 
     /// Forgets what `scopes` cover. When it returns, nobody uses it any more, in this cache or in a function's own: every guard
@@ -159,14 +181,22 @@ impl Iotlb {
         if scopes.is_empty() {
             return;
         }
-        for slot in &self.slots {
-            let value = slot.value.load(Relaxed);
-            let key = Key(slot.mixed.load(Relaxed) ^ value);
-            if value & VALID != 0 && scopes.iter().any(|scope| scope.covers(key)) {
-                slot.value.store(0, Relaxed);
-            }
+        // Nobody reads or writes a slot now: guards from before are gone, and later ones see the pause.
+        let mut others = scopes.iter().filter(|scope| !self.forget_few(**scope)).peekable();
+        if others.peek().is_some() {
+            let others: Vec<_> = others.copied().collect();
+            self.slots.iter().for_each(|slot| {
+                forget(slot, |key| others.iter().any(|scope| scope.covers(key)));
+            });
         }
         self.paused.store(false, SeqCst);
+    }
+
+    /// Forgets the pages of a scope that has few; `false` if it has many.
+    fn forget_few(&self, scope: Scope) -> bool {
+        let Some(pages) = scope.pages() else { return false };
+        pages.for_each(|page| forget(self.slot(page), |key| key == page));
+        true
     }
 
     /// Lookups answered, and not.
@@ -176,9 +206,16 @@ impl Iotlb {
 
     /// Translations held now.
     pub(crate) fn len(&self) -> usize {
-        self.slots.iter().filter(|slot| slot.value.load(Relaxed) & VALID != 0).count()
+        let held = |slot: &&Slot| slot.get().is_some_and(|(_, value)| value & VALID != 0);
+        self.slots.iter().filter(held).count()
     }
 }
 
-#[cfg(test)]
-mod tests;
+fn forget(slot: &Slot, covered: impl Fn(Key) -> bool) {
+    if let Some((key, value)) = slot.get()
+        && value & VALID != 0
+        && covered(Key(key))
+    {
+        slot.set(0, 0);
+    }
+}

@@ -15,9 +15,16 @@ mod invalidate;
 mod iotlb;
 mod registers;
 mod report;
+mod slot;
 mod spec;
+mod sync;
 mod unit;
 mod walk;
+
+// Declared here, since tests/loom.rs compiles the module without them.
+#[cfg(test)]
+#[path = "iotlb/tests.rs"]
+mod iotlb_tests;
 
 pub use report::Report;
 pub use unit::{Config, ConfigError, RemappingUnit};

@@ -83,6 +83,11 @@ impl IntelNic {
         self.card.set_link(up);
     }
 
+    #[cfg(test)]
+    pub(crate) fn chip(&self) -> &Arc<Chip> {
+        &self.card.chip
+    }
+
     /// What it is doing now.
     pub fn report(&self) -> NicReport<'_> {
         let (transmit_queues, receive_queues) = self.card.work.count();

@@ -27,7 +27,7 @@ use crate::storage::Storage;
 use crate::transmit::number_of;
 use crate::work::Work;
 use plan::Plan;
-use witness::Watch;
+use witness::watch;
 
 /// Bits per second of the link.
 const LINK_SPEED: u64 = 10_000_000_000;
@@ -135,7 +135,7 @@ pub(crate) fn filters_changed(chip: &Arc<Chip>, work: &Work) {
         let steering: Arc<dyn Steer> =
             Arc::new(Queues { selection: selection.clone(), of: port.of.clone() });
         let mut policy = port.rules.policy(policies.group);
-        policy.witness = Some(Watch::new(chip, port.pool));
+        policy.witness = Some(watch(chip, port.pool));
         let settings = PortSettings {
             filter: port.filter.clone(),
             policy: Some(policy),

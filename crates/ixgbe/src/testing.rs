@@ -3,8 +3,12 @@
 
 mod machine;
 mod pf_driver;
+mod rings;
 mod vf_driver;
+mod wire;
 
 pub(crate) use machine::{Machine, NONE, Registers, eventually};
 pub(crate) use pf_driver::PfDriver;
+pub(crate) use rings::{ReceiveRing, TransmitRing};
 pub(crate) use vf_driver::VfDriver;
+pub(crate) use wire::Wire;

@@ -10,16 +10,15 @@ use crate::spec::filter::VMECM;
 use crate::statistics::Tally;
 
 /// Watches one port.
-pub(super) struct Watch {
+struct Watch {
     chip: Weak<Chip>,
     /// The pool whose spoofed frames these are.
     pool: Option<Pool>,
 }
 
-impl Watch {
-    pub(super) fn new(chip: &Arc<Chip>, pool: Option<Pool>) -> Arc<dyn Witness> {
-        Arc::new(Self { chip: Arc::downgrade(chip), pool })
-    }
+/// A witness of what the port of `pool`, or of a card without pools, sends.
+pub(super) fn watch(chip: &Arc<Chip>, pool: Option<Pool>) -> Arc<dyn Witness> {
+    Arc::new(Watch { chip: Arc::downgrade(chip), pool })
 }
 
 impl Witness for Watch {

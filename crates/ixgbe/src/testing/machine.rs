@@ -31,6 +31,7 @@ pub(crate) const NONE: [u32; 0] = [];
 pub(crate) struct Machine {
     pub(crate) nic: IntelNic,
     pub(crate) switch: Arc<Switch>,
+    pub(crate) engine: Arc<Engine>,
     link: Arc<FlatLink>,
 }
 
@@ -61,7 +62,7 @@ impl Machine {
         let engine = Arc::new(Engine::new(2, epochs).unwrap());
         let switch = Switch::new("test");
         let nic = IntelNic::new(config, &Slot::default(), link.clone(), &engine, &switch).unwrap();
-        Self { nic, switch, link }
+        Self { nic, switch, engine, link }
     }
 
     /// A card whose PF may send and has its vectors programmed: vector n sends n.
@@ -128,6 +129,16 @@ impl Machine {
 
     pub(crate) fn flr(&self, function: FunctionId) {
         self.config_write(function, DEVICE_CONTROL, 1 << 15);
+    }
+
+    pub(crate) fn write(&self, address: u64, bytes: &[u8]) {
+        self.link.ram.memory().write_slice(bytes, GuestAddress(address)).unwrap();
+    }
+
+    pub(crate) fn memory(&self, address: u64, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        self.link.ram.memory().read_slice(&mut bytes, GuestAddress(address)).unwrap();
+        bytes
     }
 
     /// Messages since the last call.

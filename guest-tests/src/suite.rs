@@ -64,3 +64,8 @@ fn nic(keys: &str) -> String {
 fn with_vtd(platform: &str) -> String {
     platform.replace("model = \"none\"", "model = \"vtd\"")
 }
+
+/// The platform without an uplink, whose mirror would answer for functions that are slow to.
+fn without_cable(platform: &str) -> String {
+    platform.replace("uplink = { loopback = true }\n", "")
+}

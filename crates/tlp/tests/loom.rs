@@ -13,7 +13,7 @@ mod sync {
     pub(crate) use loom::sync::atomic::{AtomicU64, fence};
 
     #[derive(Debug, Default)]
-    pub(crate) struct Patience;
+    pub(crate) struct Patience(());
 
     impl Patience {
         pub(crate) fn wait(&self) {

@@ -46,12 +46,21 @@ pub(crate) fn load(ram: GuestRam, address: u64) -> Option<u64> {
     ram.run(Gpa(address), 8)?.slice().load(0, Ordering::Acquire).ok()
 }
 
-/// Finds the context of `source` below the root table at `root`. `levels` is the deepest table the unit supports.
+/// What the tables of a unit can be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Levels of the deepest second-stage table: 3, 4 or 5.
+    pub(crate) levels: u32,
+    /// Bits of an address in an entry; those above are reserved.
+    pub(crate) host_width: u32,
+}
+
+/// Finds the context of `source` below the root table at `root`.
 pub(crate) fn find(
     ram: GuestRam,
     root: Gpa,
     source: RequesterId,
-    levels: u32,
+    limits: Limits,
 ) -> Result<Context, ContextFault> {
     let fault = |reason| ContextFault { reason, no_recording: false };
     let root_entry = root.0 + 16 * u64::from(source.bus());
@@ -60,12 +69,12 @@ pub(crate) fn find(
     if low & 1 == 0 {
         return Err(fault(Reason::ROOT_NOT_PRESENT));
     }
-    if low & 0xffe != 0 || high != 0 {
+    if low & 0xffe != 0 || high != 0 || low >> limits.host_width != 0 {
         return Err(fault(Reason::ROOT_RESERVED));
     }
     let entry = (low & !0xfff).wrapping_add(16 * u64::from(source.function()));
     let (low, high) = load_pair(ram, entry).ok_or(fault(Reason::CONTEXT_ACCESS))?;
-    check(ContextLow::from_bits(low), ContextHigh::from_bits(high), levels)
+    check(ContextLow::from_bits(low), ContextHigh::from_bits(high), limits)
 }
 
 /// Reads a 16-byte entry so that its first half, which has the present bit, belongs to the second.
@@ -83,25 +92,38 @@ pub(crate) fn load_pair(ram: GuestRam, address: u64) -> Option<(u64, u64)> {
     Some((low, load(ram, address.checked_add(8)?)?))
 }
 
-fn check(low: ContextLow, high: ContextHigh, levels: u32) -> Result<Context, ContextFault> {
+fn check(low: ContextLow, high: ContextHigh, limits: Limits) -> Result<Context, ContextFault> {
     let no_recording = low.no_recording();
     let fault = |reason| Err(ContextFault { reason, no_recording });
     if !low.present() {
         return fault(Reason::CONTEXT_NOT_PRESENT);
     }
-    if low.reserved() != 0 || high.reserved() != 0 {
+    if low.reserved() != 0 || high.reserved() != 0 || high.reserved2() {
         return fault(Reason::CONTEXT_RESERVED);
     }
-    let width = u32::from(high.width());
-    if !(1..=levels - 2).contains(&width) {
+    let (width, deepest) = (u32::from(high.width()), limits.levels - 2);
+    if !(1..=deepest).contains(&width) {
         return fault(Reason::CONTEXT_INVALID);
     }
+    let table = Gpa(low.table() << 12);
     let kind = match low.kind() {
-        0 => Kind::SecondStage { table: Gpa(low.table() << 12), levels: width + 2 },
-        2 if width == levels - 2 => Kind::PassThrough,
+        0 if table.0 >> limits.host_width != 0 => return fault(Reason::CONTEXT_RESERVED),
+        0 => Kind::SecondStage { table, levels: width + 2 },
+        2 if width == deepest => Kind::PassThrough,
         _ => return fault(Reason::CONTEXT_INVALID),
     };
     Ok(Context { domain: high.domain(), no_recording, kind })
+}
+
+/// Contexts that are present below the root table at `root`, one after another; tables outside RAM hold none.
+pub(crate) fn all(ram: GuestRam, root: Gpa, limits: Limits) -> impl Iterator<Item = Context> {
+    (0..=255).flat_map(move |bus| {
+        let present = load(ram, root.0 + 16 * u64::from(bus)).is_some_and(|entry| entry & 1 != 0);
+        let functions = if present { 0..256 } else { 0..0 };
+        functions.filter_map(move |function| {
+            find(ram, root, RequesterId::new(bus, function as u8), limits).ok()
+        })
+    })
 }
 
 #[cfg(test)]

@@ -45,7 +45,11 @@ fn iotlb(low: u64, high: u64) -> Option<Command> {
     if low >> 32 != 0 || low & 0xf100 != 0 {
         return None;
     }
-    scope(low >> 4 & 3, domain, high).map(Command::Translations)
+    let granularity = low >> 4 & 3;
+    if granularity == 3 && high & 0xf80 != 0 {
+        return None;
+    }
+    scope(granularity, domain, high).map(Command::Translations)
 }
 
 /// The scope of an IOTLB invalidation by its granularity: 1 global, 2 domain, 3 pages of `address` (6.5.1.2, 6.5.2.3).

@@ -97,11 +97,12 @@ impl Registers {
             offset::CCMD => self.invalidate_contexts(shared, value, mask),
             offset::FSTS if high => return self.clear_fault_status(shared, value_high),
             offset::FECTL_FEDATA => {
-                if low {
-                    shared.faults.set_control(value_low);
-                }
+                // The data first: unmasking may send it.
                 if high {
                     shared.faults.set_event(|event| event.data = value_high);
+                }
+                if low {
+                    shared.faults.set_control(value_low);
                 }
             }
             offset::FEADDR_FEUADDR => {

@@ -1,8 +1,11 @@
 //! What a unit tells about itself.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
-use crate::unit::Shared;
+use crate::context::{self, Kind, Limits};
+use crate::unit::{Shared, Tables};
 
 /// State and counters of a remapping unit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -11,6 +14,12 @@ pub struct Report {
     pub translation: bool,
     /// Interrupts are remapped.
     pub interrupt_remapping: bool,
+    /// Functions that have a context.
+    pub contexts: usize,
+    /// Those of them that are not translated.
+    pub pass_through: usize,
+    /// Domains that the others are in.
+    pub domains: usize,
     /// Translations in the shared cache now.
     pub cached: usize,
     /// Questions the shared cache answered; functions' own caches ask it only on a miss.
@@ -24,12 +33,24 @@ pub struct Report {
 }
 
 impl Report {
-    pub(crate) fn new(translation: bool, interrupt_remapping: bool, shared: &Shared) -> Self {
+    pub(crate) fn new(shared: &Shared, tables: Tables, limits: Limits) -> Self {
+        let (mut contexts, mut pass_through, mut domains) = (0, 0, BTreeSet::new());
+        let all = tables.root.into_iter().flat_map(|root| context::all(shared.ram, root, limits));
+        for context in all {
+            contexts += 1;
+            match context.kind {
+                Kind::PassThrough => pass_through += 1,
+                Kind::SecondStage { .. } => drop(domains.insert(context.domain)),
+            }
+        }
         let (hits, misses) = shared.iotlb.rates();
         let (faults, faults_lost) = shared.faults.counts();
         Self {
-            translation,
-            interrupt_remapping,
+            translation: tables.root.is_some(),
+            interrupt_remapping: tables.interrupts.is_some(),
+            contexts,
+            pass_through,
+            domains: domains.len(),
             cached: shared.iotlb.len(),
             hits,
             misses,

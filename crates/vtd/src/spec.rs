@@ -144,7 +144,7 @@ pub(crate) struct ContextHigh {
     pub(crate) width: u8, // AW: 1 = 39, 2 = 48, 3 = 57 bits
     #[bits(4)]
     __: u8, // ignored
-    __: bool,
+    pub(crate) reserved2: bool,
     pub(crate) domain: u16, // DID
     #[bits(40)]
     pub(crate) reserved: u64,

@@ -4,11 +4,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use pando_tlp::{
-    Access, Epochs, Fault, Gpa, GuestRam, Iommu, Iova, Mmio, MsiMessage, MsiSink, RequesterId,
-    Translation,
+    Access, Epochs, Fault, Gpa, GuestRam, Iommu, Iova, MSI_RANGE, Mmio, MsiMessage, MsiSink,
+    RequesterId, Translation,
 };
 
-use crate::context::{self, Context, Kind};
+use crate::context::{self, Context, Kind, Limits};
 use crate::fault::{self, Faults};
 use crate::interrupt::{self, Table};
 use crate::iotlb::{Iotlb, Scope};
@@ -75,8 +75,7 @@ impl Shared {
 
 /// The unit.
 pub struct RemappingUnit {
-    config: Config,
-    levels: u32,
+    limits: Limits,
     shared: Shared,
     sink: Arc<dyn MsiSink>,
     registers: Mutex<Registers>,
@@ -111,20 +110,21 @@ impl RemappingUnit {
             extended_capability: extended_capability().into_bits(),
             tables: ArcSwap::default(),
         };
-        Ok(Arc::new(Self { config, levels, shared, sink, registers: Mutex::default() }))
+        let limits = Limits { levels, host_width: config.host_width };
+        Ok(Arc::new(Self { limits, shared, sink, registers: Mutex::default() }))
     }
 
     /// Power-on state.
     pub fn reset(&self) {
-        *self.registers() = Registers::default();
+        let mut registers = self.registers();
+        *registers = Registers::default();
         self.shared.faults.reset();
         self.shared.publish(Tables::default());
     }
 
     /// State and counters.
     pub fn report(&self) -> Report {
-        let tables = self.shared.tables.load();
-        Report::new(tables.root.is_some(), tables.interrupts.is_some(), &self.shared)
+        Report::new(&self.shared, **self.shared.tables.load(), self.limits)
     }
 
     fn registers(&self) -> MutexGuard<'_, Registers> {
@@ -148,7 +148,7 @@ impl RemappingUnit {
                 read,
             })
         };
-        let context = context::find(self.shared.ram, root, source, self.levels)
+        let context = context::find(self.shared.ram, root, source, self.limits)
             .map_err(|found| fault(found.reason, found.no_recording))?;
         self.translate_in(&context, address, access)
             .map_err(|reason| fault(reason, context.no_recording))
@@ -169,19 +169,26 @@ impl RemappingUnit {
         };
         // A cached entry that denies may be out of date: tables decide about faults, never the cache.
         if let Some(cached) = self.shared.iotlb.lookup(context.domain, address).filter(permits) {
-            return Ok(cached);
+            return outside_interrupts(cached, address);
         }
-        let found = walk(self.shared.ram, table, levels, self.config.host_width, address, access)?;
+        let found = walk(self.shared.ram, table, levels, self.limits.host_width, address, access)?;
+        let found = outside_interrupts(found, address)?;
         self.shared.iotlb.insert(context.domain, &found);
         Ok(found)
     }
 
     fn pass_through(&self, address: Iova) -> Result<Translation, Reason> {
-        if address.0 >> self.config.host_width != 0 {
+        if address.0 >> self.limits.host_width != 0 {
             return Err(Reason::BEYOND_WIDTH);
         }
-        Ok(identity(1 << self.config.host_width))
+        Ok(identity(1 << self.limits.host_width))
     }
+}
+
+/// No translation leads to where interrupts are, not even out of the middle of a large page (3.14).
+fn outside_interrupts(found: Translation, address: Iova) -> Result<Translation, Reason> {
+    let result = found.target.0 + (address.0 - found.start.0);
+    if MSI_RANGE.contains(&result) { Err(Reason::RESULT_IS_INTERRUPT) } else { Ok(found) }
 }
 
 fn identity(len: u64) -> Translation {

@@ -1,6 +1,6 @@
 //! Second-stage translation: 3, 4 or 5 levels, with 2 MiB and 1 GiB pages (VT-d 4.1, 3.7 and 9.8).
 
-use pando_tlp::{Access, Gpa, GuestRam, Iova, MSI_RANGE, Translation};
+use pando_tlp::{Access, Gpa, GuestRam, Iova, Translation};
 
 use crate::context::load;
 use crate::spec::Reason;
@@ -44,26 +44,22 @@ pub(crate) fn walk(
             return Err(Reason::PAGING_RESERVED);
         }
         if level == 1 || large {
-            return page(address, target, shift, permitted);
+            return Ok(page(address, target, shift, permitted));
         }
         table = target;
     }
     Err(Reason::CONTEXT_INVALID)
 }
 
-fn page(address: Iova, target: u64, shift: u32, permitted: u64) -> Result<Translation, Reason> {
+fn page(address: Iova, target: u64, shift: u32, permitted: u64) -> Translation {
     let len = 1 << shift;
-    let result = target + (address.0 & (len - 1));
-    if MSI_RANGE.contains(&result) {
-        return Err(Reason::RESULT_IS_INTERRUPT);
-    }
-    Ok(Translation {
+    Translation {
         start: Iova(address.0 & !(len - 1)),
         target: Gpa(target),
         len,
         read: permitted & READ != 0,
         write: permitted & WRITE != 0,
-    })
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! VFs driven from user space through VFIO: what must work, what must be stopped, and what the kernel's log tells of it.
 
-use super::with_vtd;
+use super::{nic, with_vtd, without_cable};
 use crate::test::{Test, guest};
 
 /// The program that drives VFs, as `build.rs` has made it.
@@ -39,6 +39,7 @@ pub(super) const HELPERS: &str = r#"
     # stopped NAME REGEX COMMAND...: the command succeeds and leaves exactly one fault, which matches
     stopped() {
         local before after name=$1 regex=$2
+        sleep 2 # Linux logs about three faults in five seconds
         before=$(count "$(faults)")
         check "$name" "${@:3}"
         after=$(faults)
@@ -57,7 +58,7 @@ pub(super) const HELPERS: &str = r#"
 pub(super) fn tests() -> Vec<Test> {
     vec![
         guest("vfio::virtual_functions", format!("{HELPERS}{FUNCTIONS}"))
-            .platform(with_vtd(&super::nic("vfs = 4")))
+            .platform(with_vtd(&without_cable(&nic("vfs = 4"))))
             .programs(PROGRAM)
             .minutes(10),
     ]

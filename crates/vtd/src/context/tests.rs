@@ -18,7 +18,7 @@ fn with(root: [u64; 2], context: [u64; 2], levels: u32) -> Result<Context, Conte
         store(ram, ROOT.0 + 16 * 3 + 8 * half, root[half as usize]);
         store(ram, CONTEXTS + 16 * 0x10 + 8 * half, context[half as usize]);
     }
-    find(ram, ROOT, SOURCE, levels)
+    find(ram, ROOT, SOURCE, Limits { levels, host_width: 46 })
 }
 
 #[test]
@@ -43,8 +43,12 @@ fn every_field_of_the_entries_is_checked() {
         ([CONTEXTS | 3, 0], table, 4, Err(Reason::ROOT_RESERVED)),
         ([CONTEXTS | 1, 1], table, 4, Err(Reason::ROOT_RESERVED)),
         ([0xffff_0000 | 1, 0], table, 4, Err(Reason::CONTEXT_ACCESS)),
-        ([0x000f_ffff_ffff_f000 | 1, 0], table, 4, Err(Reason::CONTEXT_ACCESS)),
-        ([0xffff_ffff_ffff_f000 | 1, 0], table, 4, Err(Reason::CONTEXT_ACCESS)),
+        ([0x3fff_ffff_f000 | 1, 0], table, 4, Err(Reason::CONTEXT_ACCESS)),
+        ([0x4000_0000_0000 | 1, 0], table, 4, Err(Reason::ROOT_RESERVED)), // beyond the host's width
+        ([0xffff_ffff_ffff_f000 | 1, 0], table, 4, Err(Reason::ROOT_RESERVED)),
+        (root, [0x4000_0000_0001, 2], 4, Err(Reason::CONTEXT_RESERVED)),
+        (root, [0x5001, 1 << 7 | 2], 4, Err(Reason::CONTEXT_RESERVED)),
+        (root, [0x4000_0000_0009, 7 << 8 | 2], 4, Ok((7, Kind::PassThrough))), // its table is ignored
     ];
     for (number, (root, context, levels, expected)) in rows.into_iter().enumerate() {
         let found = with(root, context, levels);
@@ -58,7 +62,11 @@ fn every_field_of_the_entries_is_checked() {
 
 #[test]
 fn a_root_outside_ram_is_an_access_fault() {
-    assert_eq!(find(ram(), Gpa(0xffff_f000), SOURCE, 4).unwrap_err().reason, Reason::ROOT_ACCESS);
+    let limits = Limits { levels: 4, host_width: 46 };
+    for root in [0xffff_f000, 0xffff_ffff_ffff_f000] {
+        let found = find(ram(), Gpa(root), SOURCE, limits);
+        assert_eq!(found.unwrap_err().reason, Reason::ROOT_ACCESS);
+    }
 }
 
 #[test]

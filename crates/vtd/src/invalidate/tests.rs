@@ -15,6 +15,7 @@ fn descriptors_and_what_they_mean() {
         (0x2 | 2 << 4 | 9 << 16, 0, Some(Command::Translations(Scope::Domain(9)))),
         (0x2 | 3 << 4 | 9 << 16, 0x7000 | 0x40 | 3, pages(0x7000, 3)),
         (0x2 | 3 << 4 | 9 << 16, 0x7000 | 19, None),
+        (0x2 | 3 << 4 | 9 << 16, 0x7000 | 1 << 7, None),
         (0x2, 0, None),
         (0x2 | 1 << 4 | 1 << 32, 0, None),
         (0x3, 0, None),

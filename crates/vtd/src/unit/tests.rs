@@ -6,6 +6,10 @@ use vm_memory::Bytes;
 
 use super::*;
 
+mod bad_input;
+mod model;
+mod toggles;
+
 #[derive(Default)]
 struct Sent(StdMutex<Vec<MsiMessage>>);
 

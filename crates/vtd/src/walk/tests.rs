@@ -45,7 +45,6 @@ fn what_is_denied_and_why() {
         (RW | PAGE_SIZE, 4, Access::Read, Reason::PAGING_RESERVED),
         (RW | PAGE_SIZE | 0x1000, 2, Access::Read, Reason::PAGING_RESERVED),
         (RW | 1 << 46, 1, Access::Read, Reason::PAGING_RESERVED),
-        (RW | 0xfee0_0000, 1, Access::Read, Reason::RESULT_IS_INTERRUPT),
         (RW | 0x4000_0000, 3, Access::Read, Reason::PAGING_ACCESS),
     ];
     for (leaf, level, access, expected) in rows {

@@ -146,7 +146,7 @@ fn drive(guest: &mut Guest, setup: &Setup) -> Result<ExitStatus> {
 fn show(test: &str, event: &Event) {
     match event {
         Event::Check { name, failure } => {
-            println!("test {test}: {name} ... {}", result(failure.is_none()))
+            println!("test {test}: {name} ... {}", result(failure.is_none()));
         }
         Event::Value { name, number, unit } => println!("{test}: {name} = {number} {unit}"),
         Event::Note(text) => println!("{test}: {text}"),

@@ -65,6 +65,8 @@ pub struct Setup {
     pub payload: Option<&'static [u8]>,
     /// The host side.
     pub host: Option<HostSide>,
+    /// Whether a reset restarts the guest, as it does for a user; a guest that only should power off would go round.
+    pub restarts: bool,
     /// Whether the VMM's exit status must be 0 (the guest powered off), or must not be.
     pub succeeds: bool,
     /// When the guest counts as hanging.
@@ -86,6 +88,7 @@ pub fn guest(name: &'static str, script: impl Into<String>) -> Test {
         with_kernel: false,
         payload: None,
         host: None,
+        restarts: false,
         succeeds: true,
         limit: Duration::from_secs(300),
         any_vmm: false,
@@ -158,6 +161,12 @@ impl Test {
     #[must_use]
     pub fn host(self, host: HostSide) -> Self {
         self.edit(|setup| setup.host = Some(host))
+    }
+
+    /// A reset restarts it.
+    #[must_use]
+    pub fn restarts(self) -> Self {
+        self.edit(|setup| setup.restarts = true)
     }
 
     /// Pando must end with a non-zero status.

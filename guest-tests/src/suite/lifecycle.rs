@@ -8,9 +8,9 @@ use crate::test::{Test, guest};
 pub(super) fn tests() -> Vec<Test> {
     vec![
         guest("lifecycle::power_off", "check 'the guest is up' true"),
-        guest("lifecycle::reboot_exits", REBOOT).args(&["--on-reset", "exit"]).fails(),
-        guest("lifecycle::panic_exits", PANIC).args(&["--on-reset", "exit"]).fails(),
-        guest("lifecycle::reboot_restarts", RESTART).host(comes_up_twice),
+        guest("lifecycle::reboot_exits", REBOOT).fails(),
+        guest("lifecycle::panic_exits", PANIC).fails(),
+        guest("lifecycle::reboot_restarts", RESTART).restarts().host(comes_up_twice),
         guest("lifecycle::terminate", WAIT).host(|guest| ends_by(guest, Signal::TERM)).fails(),
         guest("lifecycle::interrupt", WAIT).host(|guest| ends_by(guest, Signal::INT)).fails(),
         guest("lifecycle::no_input", "check 'the guest runs without input' true").host(|guest| {

@@ -192,3 +192,6 @@ impl Worker {
         self.polling = self.polling.max(SHORTEST).min(self.longest);
     }
 }
+
+#[cfg(test)]
+mod tests;

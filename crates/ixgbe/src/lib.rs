@@ -4,10 +4,11 @@
 //! [`IntelNic`] is the card. Its registers: `pf` and `vf` find the subject of an offset (`interrupt`, `mailbox`, `statistics`, `queue`,
 //! `eeprom`, `link`, `semaphore`), the rest is `storage`; `chip` holds them all and is what workers share. A write that asks for more
 //! than storing returns an `effect`; `card`, the `Model`, performs it. `work` starts and stops queues, `transmit` and `receive` are
-//! what they do, `policy` what filters and pools mean for the switch.
+//! what they do (`ring` and `packet` are their common ground), `select` which queue a frame goes to, `policy` what filters and pools
+//! mean for the switch.
 //!
 //! Left out: INTx and MSI (the functions of this platform don't have them), I/O BAR, expansion ROM, VPD, firmware, flow control, DCB,
-//! MACsec, IPsec, FCoE, DCA, wake on LAN, time stamps.
+//! MACsec, IPsec, FCoE, DCA, wake on LAN, time stamps, receive side coalescing, signature filters of the flow director.
 
 mod card;
 mod chip;

@@ -27,4 +27,3 @@ fn entry(table: &[u32], queue: usize, direction: Direction) -> u8 {
     let byte = queue % 2 * 2 + usize::from(direction == Direction::Transmit);
     table.get(queue / 2).map_or(0, |dword| dword.to_le_bytes()[byte])
 }
-

@@ -193,4 +193,3 @@ fn positions(vf: Pool, bits: u32) -> u32 {
     let request = if bits & VF_REQUEST != 0 { 1 << shift } else { 0 };
     request | if bits & VF_ACK != 0 { 1 << (16 + shift) } else { 0 }
 }
-

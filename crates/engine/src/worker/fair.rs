@@ -3,9 +3,9 @@
 //!
 //! The quantum adapts to what a pass moves, so that senders of equal frames take turns pass by pass. Knows neither queues nor time.
 
-/// The quantum's bounds, in bytes: turns are neither too short for a batch nor too long for those who wait.
+/// The quantum's bounds, in bytes: turns are neither too short for a batch of full Ethernet frames nor too long for those who wait.
 const LEAST: u64 = 4 << 10;
-const MOST: u64 = 64 << 10;
+const MOST: u64 = 128 << 10;
 
 /// What a worker's tasks get per round.
 #[derive(Debug)]

@@ -58,5 +58,6 @@ fn offloads_rest_on_each_other() {
     assert_eq!(accepts(Features::GUEST_CSUM), Accepts::CHECKSUM);
     let both = Features::GUEST_CSUM | Features::GUEST_TSO6;
     assert_eq!(accepts(both), Accepts::CHECKSUM | Accepts::TCP6);
-    assert_eq!(accepts(Features::all()), Accepts::all());
+    let all = Accepts::all() - Accepts::UDP4 - Accepts::UDP6;
+    assert_eq!(accepts(Features::all()), all);
 }

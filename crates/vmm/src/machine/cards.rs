@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use pando_engine::{Engine, MacAddress, Switch};
 use pando_fabric::FabricBuilder;
+use pando_ixgbe::IntelNic;
 use pando_pci::{AriHierarchy, Device, Slot};
 use pando_tlp::Link;
 use pando_virtio_net::{NicConfig, VfConfig, VirtioNic};
@@ -81,7 +82,7 @@ impl Cards {
         let switch = Switch::new(nic.id.as_str());
         let device: Arc<dyn Device> = match nic.model {
             NicModel::Virtio => self.virtio(nic, slot, link, &switch)?,
-            other => bail!("card `{}`: the model {other:?} is not available yet", nic.id.as_str()),
+            NicModel::Intel82599 => self.intel(nic, slot, link, &switch)?,
         };
         if let Some(uplink) = &nic.uplink {
             let cable = uplinks::plug(uplink, &self.engine, &switch)
@@ -128,6 +129,28 @@ impl Cards {
             vf_overrides: (0..).zip(vfs).collect(),
         };
         let card = VirtioNic::new(&config, slot, link.clone(), &self.engine, switch)
+            .with_context(|| format!("card `{}`", nic.id.as_str()))?;
+        let endpoint = card.endpoint().clone();
+        let told = endpoint.clone();
+        self.tell(nic, "functions", move || serde_json::to_value(told.report()));
+        self.tell(nic, "drivers", move || serde_json::to_value(card.report()));
+        Ok(endpoint)
+    }
+
+    fn intel(
+        &mut self,
+        nic: &Nic,
+        slot: &Slot,
+        link: &Arc<dyn Link>,
+        switch: &Arc<Switch>,
+    ) -> Result<Arc<dyn Device>> {
+        let config = pando_ixgbe::NicConfig {
+            name: nic.id.as_str().to_owned(),
+            mac: MacAddress(nic.mac.octets()),
+            vfs: nic.vfs.len() as u16,
+            ..pando_ixgbe::NicConfig::default()
+        };
+        let card = IntelNic::new(&config, slot, link.clone(), &self.engine, switch)
             .with_context(|| format!("card `{}`", nic.id.as_str()))?;
         let endpoint = card.endpoint().clone();
         let told = endpoint.clone();

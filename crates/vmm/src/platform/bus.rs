@@ -48,8 +48,8 @@ impl RootComplex {
         let buses = (1 + ports.len() + switches + spilling).min(SEGMENT as usize) as u32;
         let bridges = (ports.len() + switches) as u64;
         let bars = |nic: &&super::nic::Nic| {
-            nic.model.bar_bytes(nic.queues)
-                + nic.vfs.len() as u64 * nic.model.bar_bytes(nic.vf_queues)
+            nic.model.pf_bar_bytes(nic.queues)
+                + nic.vfs.len() as u64 * nic.model.vf_bar_bytes(nic.vf_queues)
         };
         Needs {
             buses: buses as u16,

@@ -59,7 +59,7 @@ pub const MODELS: [ModelLimits; 2] = [
         model: NicModel::Intel82599,
         name: "82599",
         title: "Intel 82599 network card",
-        available: false,
+        available: true,
         vfs: 64,
         queues: 64,
         budget_max: 128,
@@ -82,8 +82,24 @@ impl NicModel {
         }
     }
 
-    /// Bytes of prefetchable memory that one function's BARs take at most: two register pages, the MSI-X table and its PBA.
-    pub(super) fn bar_bytes(self, queues: u16) -> u64 {
+    /// Bytes of prefetchable memory that the PF's BARs take at most.
+    pub(super) fn pf_bar_bytes(self, queues: u16) -> u64 {
+        match self {
+            Self::Virtio => Self::virtio_bar_bytes(queues),
+            Self::Intel82599 => 0x4_0000, // registers of 128 KiB, interrupts of 16 KiB
+        }
+    }
+
+    /// Bytes of prefetchable memory that a VF's BARs take at most.
+    pub(super) fn vf_bar_bytes(self, queues: u16) -> u64 {
+        match self {
+            Self::Virtio => Self::virtio_bar_bytes(queues),
+            Self::Intel82599 => 0x8000, // registers and interrupts of 16 KiB each
+        }
+    }
+
+    /// Two register pages, the MSI-X table and its PBA.
+    fn virtio_bar_bytes(queues: u16) -> u64 {
         let table = (16 * (2 * u64::from(queues) + 2)).next_multiple_of(0x1000) + 0x1000;
         (0x2000_u64.max(u64::from(queues) * 8) + table).next_power_of_two().max(0x8000)
     }

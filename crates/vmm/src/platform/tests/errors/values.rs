@@ -179,7 +179,7 @@ vfs = 256
         ],
     },
     Case {
-        name: "a model that is not there yet",
+        name: "more virtual functions than an 82599 has",
         text: r#"
 [[root-port]]
 id = "rp0"
@@ -190,7 +190,6 @@ model = "82599"
 vfs = 65
 "#,
         reports: &[
-            "7:9: the model `82599` (Intel 82599 network card) is not available yet; write `virtio`",
             "8:7: 65 virtual functions, and the model `82599` has at most 64; give 0 to 64",
             "8:7: PF 1 + 64 VFs x 2 = 129 queue pairs, and the card's budget is 128; lower `vfs`, `vf-queues` or `queues`, or raise `queue-budget`",
         ],

@@ -25,6 +25,9 @@ struct Options {
     /// An archive of the guests' initramfs; may be given several times
     #[arg(long)]
     initrd: Vec<PathBuf>,
+    /// An archive that single tests ask for by its name
+    #[arg(long, num_args = 2, value_names = ["NAME", "FILE"])]
+    archive: Vec<PathBuf>,
     /// What runs the guests: pando, or QEMU as its peer and to show that the harness itself works
     #[arg(long, value_enum, default_value = "pando")]
     vmm: Choice,
@@ -76,8 +79,10 @@ fn main() -> Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("pando-guest-tests-{}", std::process::id()));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let Options { kernel, initrd, verbose, .. } = options;
-    let runner = Runner { vmm, kernel, initrd, folder, verbose };
+    let Options { kernel, initrd, archive, verbose, .. } = options;
+    let pairs = archive.chunks_exact(2);
+    let archives = pairs.map(|pair| (pair[0].display().to_string(), pair[1].clone())).collect();
+    let runner = Runner { vmm, kernel, initrd, archives, folder, verbose };
     let summary = runner.run(&tests);
     let _ = std::fs::remove_dir_all(&runner.folder); // a left-over in /tmp harms nobody
     summary.print(&options.label);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::guest::Guest;
 use crate::judge::{Verdict, judge};
@@ -27,6 +27,8 @@ pub struct Runner {
     pub kernel: PathBuf,
     /// Archives that make up the shared initramfs.
     pub initrd: Vec<PathBuf>,
+    /// Archives that single tests ask for by name.
+    pub archives: Vec<(String, PathBuf)>,
     /// A folder for files of the run.
     pub folder: PathBuf,
     /// Whether to show all that guests print.
@@ -104,7 +106,14 @@ impl Runner {
     /// The shared archives and the script's own, in one file.
     fn initrd(&self, setup: &Setup) -> Result<PathBuf> {
         let mut initrd = Vec::new();
-        for archive in &self.initrd {
+        let named = |(name, _): &&(String, PathBuf)| Some(name.as_str()) == setup.archive;
+        let special = self.archives.iter().find(named).map(|(_, file)| file);
+        ensure!(
+            special.is_some() == setup.archive.is_some(),
+            "this test needs the archive {}: `cargo xtask test` passes it",
+            setup.archive.unwrap_or_default()
+        );
+        for archive in self.initrd.iter().chain(special) {
             initrd.extend(
                 fs::read(archive).with_context(|| format!("cannot read {}", archive.display()))?,
             );

@@ -1,6 +1,7 @@
 //! The list of guest tests, by what they are about.
 
 mod boot;
+mod dpdk;
 mod flr;
 mod groups;
 mod input;
@@ -16,9 +17,6 @@ use crate::test::Test;
 
 /// The platform that a test gets unless it brings its own: a NIC below a switch, its cable looped back.
 pub const PLATFORM: &str = r#"
-[iommu]
-model = "none"
-
 [[root-port]]
 id = "rp0"
 
@@ -49,6 +47,7 @@ pub fn tests() -> Vec<Test> {
         groups::tests(),
         vfio::tests(),
         vtd::tests(),
+        dpdk::tests(),
         lifecycle::tests(),
         input::tests(),
     ]
@@ -60,9 +59,9 @@ fn nic(keys: &str) -> String {
     PLATFORM.replace("vfs = 7", keys)
 }
 
-/// The platform with an IOMMU.
-fn with_vtd(platform: &str) -> String {
-    platform.replace("model = \"none\"", "model = \"vtd\"")
+/// The platform without the IOMMU that it would have.
+fn without_iommu(platform: &str) -> String {
+    format!("[iommu]\nmodel = \"none\"\n{platform}")
 }
 
 /// The platform without an uplink, whose mirror would answer for functions that are slow to.

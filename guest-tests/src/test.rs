@@ -59,6 +59,8 @@ pub struct Setup {
     pub script: String,
     /// Programs of our own that the script uses, by their names in the guest's PATH.
     pub programs: &'static [(&'static str, &'static [u8])],
+    /// An archive of further programs, by its name on the command line.
+    pub archive: Option<&'static str>,
     /// Whether the guest finds its own kernel's image as /pando/kernel.
     pub with_kernel: bool,
     /// An ELF to boot instead of a kernel with a script.
@@ -85,6 +87,7 @@ pub fn guest(name: &'static str, script: impl Into<String>) -> Test {
         cmdline: "",
         script: script.into(),
         programs: &[],
+        archive: None,
         with_kernel: false,
         payload: None,
         host: None,
@@ -149,6 +152,18 @@ impl Test {
     #[must_use]
     pub fn programs(self, programs: &'static [(&'static str, &'static [u8])]) -> Self {
         self.edit(|setup| setup.programs = programs)
+    }
+
+    /// With the programs of this archive.
+    #[must_use]
+    pub fn archive(self, name: &'static str) -> Self {
+        self.edit(|setup| setup.archive = Some(name))
+    }
+
+    /// Whether it wants this archive.
+    #[must_use]
+    pub fn needs(&self, archive: &str) -> bool {
+        matches!(&self.body, Body::Guest(setup) if setup.archive == Some(archive))
     }
 
     /// With the guest's own kernel in /pando/kernel, for it to start again.

@@ -20,6 +20,20 @@ pub(crate) struct Package {
     pub(crate) version: String,
 }
 
+impl Package {
+    /// Its file in a folder of downloads, if it is there.
+    fn file(&self, downloads: &Path) -> Option<PathBuf> {
+        let version = self.version.replace(':', "%3a");
+        let names = ["amd64", "all"].map(|kind| format!("{}_{version}_{kind}.deb", self.name));
+        names.map(|name| downloads.join(name)).into_iter().find(|file| file.exists())
+    }
+
+    /// As apt takes exactly this version.
+    fn exactly(&self) -> String {
+        format!("{}={}", self.name, self.version)
+    }
+}
+
 /// apt with its own configuration.
 pub(crate) struct Archive {
     dir: PathBuf,
@@ -46,21 +60,26 @@ impl Archive {
         Ok(plan.lines().filter_map(planned).collect())
     }
 
+    /// Downloads the packages that aren't there yet, all at once.
+    pub(crate) fn download(&self, step: &Step, packages: &[Package]) -> Result<()> {
+        let downloads = paths::guest("downloads")?;
+        let missing = packages.iter().filter(|package| package.file(&downloads).is_none());
+        let names: Vec<_> = missing.map(|package| package.exactly()).collect();
+        let [first, rest @ ..] = &names[..] else { return Ok(()) };
+        let others =
+            if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+        step.at(format!("downloading {first}{others}"));
+        let mut apt = self.apt("apt-get");
+        step.run(apt.arg("download").args(&names).current_dir(&downloads)).map(drop)
+    }
+
     /// Downloads a package and unpacks it into `folder`.
     pub(crate) fn unpack(&self, step: &Step, package: &Package, folder: &Path) -> Result<()> {
-        let downloads = paths::guest("downloads")?;
+        self.download(step, std::slice::from_ref(package))?;
+        let file = package.file(&paths::guest("downloads")?);
         let Package { name, version } = package;
-        let file = downloads.join(format!("{name}_{}_amd64.deb", version.replace(':', "%3a")));
-        if !file.exists() {
-            step.at(format!("downloading {name} {version}"));
-            step.run(
-                self.apt("apt-get")
-                    .arg("download")
-                    .arg(format!("{name}={version}"))
-                    .current_dir(&downloads),
-            )?;
-        }
-        ensure!(file.exists(), "apt-get download did not leave {}", file.display());
+        let file =
+            file.with_context(|| format!("apt-get download did not leave {name} {version}"))?;
         step.at(format!("unpacking {name} {version}"));
         step.run(Command::new("dpkg-deb").arg("--extract").args([&file, folder]))?;
         Ok(())

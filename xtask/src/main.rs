@@ -4,6 +4,7 @@ mod apt;
 mod build;
 mod cli;
 mod demo;
+mod dpdk;
 mod host;
 mod initramfs;
 mod kernels;

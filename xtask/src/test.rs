@@ -6,12 +6,13 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{Sender, channel};
 
 use anyhow::{Context, Result, ensure};
+use guest_tests::suite;
 
 use self::counts::Counts;
 use crate::cli;
 use crate::host::{self, Way};
 use crate::kernels::{self, Series};
-use crate::{build, initramfs, nested, packages, paths, ui};
+use crate::{build, dpdk, initramfs, nested, packages, paths, ui};
 
 mod counts;
 
@@ -124,6 +125,10 @@ fn guest_command(options: &cli::Test, series: Series, label: &str) -> Result<Vec
     let kernel = kernels::get(series, false)?;
     let mut command: Vec<OsString> = vec![build::debug("guest-tests").into(), "--pando".into()];
     command.extend([build::pando().into(), "--kernel".into(), kernel.image().into()]);
+    let filter = options.filter.as_deref().unwrap_or_default();
+    if suite::tests().iter().any(|test| test.name.contains(filter) && test.needs("dpdk")) {
+        command.extend(["--archive".into(), "dpdk".into(), dpdk::archive()?.into()]);
+    }
     for archive in [initramfs::tools()?, kernel.guest_modules()] {
         command.extend(["--initrd".into(), archive.into()]);
     }

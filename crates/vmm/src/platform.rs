@@ -66,14 +66,6 @@ pub struct Platform {
     pub captures: Vec<Capture>,
 }
 
-/// A platform that is right, and that this Pando can't run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unavailable {
-    /// The IOMMU.
-    #[error("the IOMMU model \"vtd\" is not available yet: write `model = \"none\"` under [iommu]")]
-    Vtd,
-}
-
 impl Platform {
     /// Reads `text`; `name` is what reports call it.
     pub fn parse(name: &str, text: &str) -> Result<Self, Errors> {
@@ -114,11 +106,6 @@ impl Platform {
                 Err(Errors::of_file(&name, wrong, "save the file as UTF-8"))
             }
         }
-    }
-
-    /// Whether this Pando can run it.
-    pub fn check_available(&self) -> Result<(), Unavailable> {
-        if self.iommu.is_available() { Ok(()) } else { Err(Unavailable::Vtd) }
     }
 }
 

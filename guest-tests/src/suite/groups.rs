@@ -3,25 +3,20 @@
 //! A device's name here is its path: device and function of every bridge above it and its own, without bus numbers, which are
 //! the guest's choice.
 
-use super::with_vtd;
+use super::without_iommu;
 use crate::test::{Test, guest};
 
 pub(super) fn tests() -> Vec<Test> {
     let script = |rows: &str| format!("{NAMES}{rows}");
     vec![
-        guest("groups::with_an_iommu", script(ROWS)).platform(with_vtd(TREE)).minutes(10),
-        guest("groups::switched_off", script(OFF))
-            .platform(with_vtd(TREE))
-            .cmdline("intel_iommu=off"),
-        guest("groups::without_an_iommu", script(OFF)).platform(TREE),
+        guest("groups::with_an_iommu", script(ROWS)).platform(TREE).minutes(10),
+        guest("groups::switched_off", script(OFF)).platform(TREE).cmdline("intel_iommu=off"),
+        guest("groups::without_an_iommu", script(OFF)).platform(without_iommu(TREE)),
     ]
 }
 
 /// One root port, or two, for each row.
 const TREE: &str = r#"
-[iommu]
-model = "none"
-
 # 1, 11: a card with VFs below a port with ACS
 [[root-port]]
 id = "rp1"

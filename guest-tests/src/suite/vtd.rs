@@ -3,12 +3,12 @@
 use anyhow::Result;
 
 use super::vfio::{HELPERS, PROGRAM};
-use super::{nic, with_vtd, without_cable};
+use super::{nic, without_cable};
 use crate::guest::Guest;
 use crate::test::{Test, guest};
 
 pub(super) fn tests() -> Vec<Test> {
-    let platform = |vfs: &str| with_vtd(&without_cable(&nic(vfs)));
+    let platform = |vfs: &str| without_cable(&nic(vfs));
     vec![
         guest("vtd::domains", format!("{HELPERS}{DOMAINS}"))
             .platform(platform("vfs = 63"))
@@ -21,7 +21,7 @@ pub(super) fn tests() -> Vec<Test> {
             .cpus(2)
             .memory("1GiB")
             .minutes(10),
-        guest("vtd::reboot", REBOOT).platform(platform("vfs = 2")).host(comes_up_twice),
+        guest("vtd::reboot", REBOOT).platform(platform("vfs = 2")).restarts().host(comes_up_twice),
         guest("vtd::kexec", KEXEC)
             .platform(platform("vfs = 2"))
             .programs(PROGRAM)

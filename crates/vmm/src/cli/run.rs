@@ -85,7 +85,6 @@ fn platform(run: &Run) -> Result<Platform> {
     };
     platform.machine.cpus = run.cpus.unwrap_or(platform.machine.cpus);
     platform.machine.memory = run.memory.unwrap_or(platform.machine.memory);
-    platform.check_available()?;
     Ok(platform)
 }
 

@@ -95,11 +95,11 @@ pub(super) const MACHINE: Section = Section {
 
 pub(super) const IOMMU: Section = Section {
     name: "[iommu]",
-    about: "What translates the requests of functions. `vtd` is understood and not available yet.",
+    about: "What translates the requests of functions and remaps their interrupts. With `vtd` a guest's kernel sees IOMMU groups and can assign functions.",
     keys: &[key(
         "model",
         "`\"none\"` or `\"vtd\"`",
-        "`\"none\"`",
+        "`\"vtd\"`",
         "The IOMMU in front of guest memory.",
     )],
 };

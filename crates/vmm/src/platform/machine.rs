@@ -29,16 +29,9 @@ pub enum IommuModel {
 
 impl IommuModel {
     /// What a platform has when its file doesn't say.
-    pub const DEFAULT: Self = Self::None;
-    /// What this Pando can run.
-    pub const AVAILABLE: &[Self] = &[Self::None, Self::Vtd];
+    pub const DEFAULT: Self = Self::Vtd;
 
     pub(super) const NAMES: [(&str, Self); 2] = [("none", Self::None), ("vtd", Self::Vtd)];
-
-    /// Whether this Pando can run it.
-    pub fn is_available(self) -> bool {
-        Self::AVAILABLE.contains(&self)
-    }
 
     /// For people.
     pub fn title(self) -> &'static str {

@@ -1,0 +1,55 @@
+//! Debian's DPDK in the guest: testpmd drives VFs through VFIO and forwards between them.
+
+use super::vfio::HELPERS;
+use super::{nic, without_cable};
+use crate::test::{Test, guest};
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![
+        guest("dpdk::testpmd_forwards", format!("{HELPERS}{FORWARD}"))
+            .platform(without_cable(&nic("vfs = 4")))
+            .archive("dpdk")
+            .cpus(2)
+            .memory("1GiB")
+            .minutes(10),
+    ]
+}
+
+/// What the kernel's VF sends to the address of one port, testpmd sends back to it through the other.
+const FORWARD: &str = r#"
+    nic=$(pf)
+    set_vfs "$nic" 4
+    one=$(vf "$nic" 0) two=$(vf "$nic" 1) three=$(vf "$nic" 2) four=$(vf "$nic" 3)
+    address() { cat "$(device "$1")"/virtio*/net/*/address; }
+    to=$(address "$one") from=$(netdev "$three") sink=$(netdev "$four")
+    into sender "$from" 10.0.0.3/24
+    into sink "$sink" 10.0.0.4/24
+    into sink "$sink" 10.0.0.5/24 2>/dev/null || true
+    check "VFIO takes two VFs" assign "$one" "$two"
+    mkfifo /tmp/commands
+    drivers=$(printf -- '-d %s ' /usr/lib/dpdk/librte_*.so)
+    dpdk-testpmd $drivers --no-huge -m 128 --iova-mode=va -l 0,1 -a "$one" -a "$two" --no-telemetry -- \
+        --interactive --total-num-mbufs=8192 --rxd=256 --txd=256 --forward-mode=mac \
+        --eth-peer=1,"$(within sink cat "/sys/class/net/$sink/address")" --no-lsc-interrupt --no-rmv-interrupt \
+        </tmp/commands >/tmp/testpmd 2>&1 &
+    exec 5>/tmp/commands
+    echo start >&5
+    check "testpmd is up" eventually grep -q "packet forwarding" /tmp/testpmd
+    expect_match "it drives two ports" "$(cat /tmp/testpmd)" "Port 1: "
+
+    within sender ip neigh add 10.0.0.9 lladdr "$to" dev "$from"
+    arrived() { within sink cat "/sys/class/net/$sink/statistics/rx_packets"; }
+    before=$(arrived)
+    within sender ping -q -c 200 -i 0.01 -W 1 10.0.0.9 >/dev/null 2>&1 || true
+    check "200 frames come through both ports ($(($(arrived) - before)))" [ "$(($(arrived) - before))" -ge 200 ]
+    echo stop >&5
+    check "testpmd stops" eventually grep -q "Accumulated forward statistics" /tmp/testpmd
+    note "$(grep -A 4 "Accumulated" /tmp/testpmd)"
+    echo quit >&5
+    exec 5>&-
+    wait %% || true
+    expect_none "no fault is in the log" "$(faults)" "."
+    check "the kernel takes both back" reclaim "$one" "$two"
+    into back "$(netdev "$one")" 10.0.0.1/24
+    check "they work as before" reaches back 10.0.0.3
+"#;

@@ -1,0 +1,123 @@
+//! DPDK's testpmd for a guest, from Debian's packages: the program, the drivers that its test uses, and what these load.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail, ensure};
+use guest_tests::cpio::Archive;
+
+use crate::apt::{self, Package};
+use crate::paths;
+use crate::ui::Step;
+
+/// Debian's package that holds the program.
+const PACKAGE: &str = "dpdk-dev";
+
+/// Drivers are loaded by name at run time.
+const DRIVERS: &[&str] = &["librte_bus_pci", "librte_net_virtio", "librte_mempool_ring"];
+
+/// Where the archive has the drivers, for the program's option `-d`.
+const DRIVERS_IN_GUEST: &str = "usr/lib/dpdk";
+
+/// The archive, built once.
+pub(crate) fn archive() -> Result<PathBuf> {
+    let folder = paths::guest("dpdk")?;
+    let file = folder.join("dpdk.cpio");
+    if !file.is_file() {
+        let step = Step::start("getting Debian's DPDK");
+        let tree = folder.join("unpacked");
+        unpack(&step, &tree)?;
+        let unfinished = file.with_extension("part");
+        fs::write(&unfinished, build(&tree)?)?;
+        fs::rename(unfinished, &file)?;
+        fs::remove_dir_all(&tree).context("cannot remove the unpacked packages")?;
+        step.done();
+    }
+    Ok(file)
+}
+
+fn unpack(step: &Step, tree: &Path) -> Result<()> {
+    fs::create_dir_all(tree)?;
+    let archive = apt::Archive::open(step)?;
+    let mut plan = archive.resolve(step, "/^bookworm(|-security|-updates)$/", PACKAGE)?;
+    plan.retain(|package| package.name == PACKAGE || holds_libraries(package));
+    archive.download(step, &plan)?;
+    plan.iter().try_for_each(|package| archive.unpack(step, package, tree))
+}
+
+/// The C library comes with the guests' programs.
+fn holds_libraries(package: &Package) -> bool {
+    let name = package.name.as_str();
+    let other = ["-dev", "perl", "python", "libc6", "libgcc"];
+    let library = name.starts_with("lib") || ["ibverbs-providers", "zlib1g"].contains(&name);
+    library && !other.iter().any(|part| name.contains(part))
+}
+
+fn build(tree: &Path) -> Result<Vec<u8>> {
+    let folders = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|name| tree.join(name));
+    let program = tree.join("usr/bin/dpdk-testpmd");
+    let mut archive = Archive::new();
+    let mut libraries = libraries(&program, &folders)?;
+    archive.file("usr/bin/dpdk-testpmd", 0o755, &read(&program)?);
+    archive.folder(DRIVERS_IN_GUEST);
+    for name in DRIVERS {
+        let driver = find(&folders[0], name)?;
+        libraries.extend(self::libraries(&driver, &folders)?);
+        archive.file(&format!("{DRIVERS_IN_GUEST}/{name}.so"), 0o755, &read(&driver)?);
+    }
+    for library in &libraries {
+        let name = library.file_name().context("a library has a name")?.to_string_lossy();
+        archive.file(&format!("usr/lib/x86_64-linux-gnu/{name}"), 0o755, &read(library)?);
+    }
+    Ok(archive.finish())
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// `NAME.so.VERSION` in a folder.
+fn find(folder: &Path, name: &str) -> Result<PathBuf> {
+    let start = format!("{name}.so.");
+    let entries = fs::read_dir(folder).context("the packages hold no libraries")?;
+    let mut files = entries.flatten().map(|entry| entry.path());
+    let found = files.find(|file| {
+        file.file_name().is_some_and(|found| found.to_string_lossy().starts_with(&start))
+    });
+    found.with_context(|| format!("the packages hold no {name}"))
+}
+
+/// The libraries that a file loads, as far as the packages hold them, and the system's for the rest.
+fn libraries(file: &Path, folders: &[PathBuf]) -> Result<BTreeSet<PathBuf>> {
+    let path = std::env::join_paths(folders)?;
+    let output = Command::new("ldd").arg(file).env("LD_LIBRARY_PATH", path).output();
+    let output = output.context("cannot run ldd")?;
+    ensure!(output.status.success(), "ldd cannot read {}", file.display());
+    let text = String::from_utf8_lossy(&output.stdout);
+    if let Some(line) = text.lines().find(|line| line.contains("not found")) {
+        bail!("{} lacks a library: {}", file.display(), line.trim());
+    }
+    let words =
+        text.lines().filter_map(|line| line.split_whitespace().find(|w| w.starts_with('/')));
+    Ok(words.map(PathBuf::from).filter(|file| !is_of_c_library(file)).collect())
+}
+
+fn is_of_c_library(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    ["ld-linux", "libc.so", "libgcc_s"].iter().any(|start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Package, holds_libraries};
+
+    #[test]
+    fn libraries_are_told_from_what_else_a_plan_has() {
+        let holds =
+            |name: &str| holds_libraries(&Package { name: name.into(), version: "1".into() });
+        assert!(holds("librte-eal23") && holds("libnuma1") && holds("zlib1g"));
+        assert!(!holds("libdpdk-dev") && !holds("libc6") && !holds("perl") && !holds("udev"));
+    }
+}

@@ -54,5 +54,6 @@ fn fetch(options: &Fetch) -> Result<ExitCode> {
         ui::say(&format!("{}: {}", series.name(), kernel.image().display()));
     }
     ui::say(&format!("programs: {}", initramfs::tools()?.display()));
+    ui::say(&format!("DPDK: {}", dpdk::archive()?.display()));
     Ok(ExitCode::SUCCESS)
 }

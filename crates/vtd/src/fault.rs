@@ -1,6 +1,9 @@
 //! Fault records, the fault status register and the fault event (VT-d 4.1, 7.2 to 7.4, 11.4.7).
 //!
-//! Not implemented: advanced fault logging; collapsing of several faults of one source.
+//! A function's further faults for one reason are collapsed into the one that software has not read yet (7.2.1), so that a
+//! function at fault does not use up the records of all others.
+//!
+//! Not implemented: advanced fault logging.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -21,6 +24,14 @@ pub(crate) struct Fault {
     pub(crate) info: u64,
     /// A read request.
     pub(crate) read: bool,
+}
+
+impl Fault {
+    /// The upper half of its record (11.4.7.7).
+    fn upper_half(self) -> u64 {
+        let read = if self.read { READ } else { 0 };
+        RECORDED | read | u64::from(self.reason.0) << 32 | u64::from(self.source.0)
+    }
 }
 
 /// An event of the unit: control, data and address registers, and whether its message was held back.
@@ -75,7 +86,19 @@ pub(crate) struct Faults {
     state: Mutex<State>,
     sink: Arc<dyn MsiSink>,
     recorded: AtomicU64,
+    collapsed: AtomicU64,
     lost: AtomicU64,
+}
+
+/// How often faults came to what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// They were recorded.
+    pub(crate) recorded: u64,
+    /// The same was recorded already and not read yet.
+    pub(crate) collapsed: u64,
+    /// All records were full.
+    pub(crate) lost: u64,
 }
 
 #[derive(Debug, Default)]
@@ -121,7 +144,8 @@ impl State {
 
 impl Faults {
     pub(crate) fn new(sink: Arc<dyn MsiSink>) -> Self {
-        Self { state: Mutex::default(), sink, recorded: AtomicU64::new(0), lost: AtomicU64::new(0) }
+        let [recorded, collapsed, lost] = [0; 3].map(AtomicU64::new);
+        Self { state: Mutex::default(), sink, recorded, collapsed, lost }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -139,6 +163,10 @@ impl Faults {
     /// Records a fault in the next register, or notes the overflow.
     pub(crate) fn record(&self, fault: Fault) {
         self.with(|state| {
+            if state.holds(fault) {
+                self.collapsed.fetch_add(1, Relaxed);
+                return None;
+            }
             if state.sticky & fault_status::OVERFLOW != 0
                 || state.records[state.next][1] & RECORDED != 0
             {
@@ -205,21 +233,29 @@ impl Faults {
         *self.state() = State::default();
     }
 
-    /// Faults recorded, and lost to overflow.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.recorded.load(Relaxed), self.lost.load(Relaxed))
+    /// What became of all faults since the unit was made.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            recorded: self.recorded.load(Relaxed),
+            collapsed: self.collapsed.load(Relaxed),
+            lost: self.lost.load(Relaxed),
+        }
     }
 }
 
 impl State {
+    /// Whether a fault of this function for this reason waits to be read.
+    fn holds(&self, fault: Fault) -> bool {
+        let same = fault.upper_half() & !READ;
+        self.records.iter().any(|record| record[1] & !READ == same)
+    }
+
     fn fill(&mut self, fault: Fault) {
         let index = self.next;
         if self.status() & fault_status::PENDING == 0 {
             self.first = index;
         }
-        let read = if fault.read { READ } else { 0 };
-        let high = RECORDED | read | u64::from(fault.reason.0) << 32 | u64::from(fault.source.0);
-        self.records[index] = [fault.info, high];
+        self.records[index] = [fault.info, fault.upper_half()];
         self.next = (index + 1) % FAULT_RECORDS;
     }
 }

@@ -28,6 +28,8 @@ pub struct Report {
     pub misses: u64,
     /// Faults recorded.
     pub faults: u64,
+    /// Faults of a function whose like was recorded and not read yet.
+    pub faults_collapsed: u64,
     /// Faults lost because all records were full.
     pub faults_lost: u64,
 }
@@ -44,7 +46,7 @@ impl Report {
             }
         }
         let (hits, misses) = shared.iotlb.rates();
-        let (faults, faults_lost) = shared.faults.counts();
+        let faults = shared.faults.counts();
         Self {
             translation: tables.root.is_some(),
             interrupt_remapping: tables.interrupts.is_some(),
@@ -54,8 +56,9 @@ impl Report {
             cached: shared.iotlb.len(),
             hits,
             misses,
-            faults,
-            faults_lost,
+            faults: faults.recorded,
+            faults_collapsed: faults.collapsed,
+            faults_lost: faults.lost,
         }
     }
 }

@@ -41,13 +41,13 @@ fn records_fill_then_overflow_and_the_index_names_the_first() {
         faults.record(fault(source));
     }
     assert_eq!(faults.status(), fault_status::PENDING | fault_status::OVERFLOW);
-    assert_eq!(faults.counts(), (8, 3));
+    assert_eq!(faults.counts(), Counts { recorded: 8, collapsed: 0, lost: 3 });
     for index in 0..FAULT_RECORDS {
         faults.clear_record(index, 1 << 63);
     }
     assert_eq!(faults.status(), fault_status::OVERFLOW);
     faults.record(fault(9));
-    assert_eq!(faults.counts(), (8, 4), "nothing is recorded until the overflow is cleared");
+    assert_eq!(faults.counts().lost, 4, "nothing is recorded until the overflow is cleared");
     faults.clear_status(fault_status::OVERFLOW);
     faults.record(fault(10));
     assert_eq!(faults.read_record(0, 1) as u16, 10);

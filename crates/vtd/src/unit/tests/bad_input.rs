@@ -157,8 +157,9 @@ fn a_storm_of_faults_is_told_once() {
     bench.write32(0x3c, 0x61);
     bench.write32(0x40, 0xfee0_1000);
     bench.write32(0x38, 0);
-    for page in 0..100 {
-        assert!(bench.translate(0x10_0000 + page * 0x1000, Access::Write).is_err());
+    for function in 0..100 {
+        let source = RequesterId::new(7, function);
+        assert!(bench.unit.translate(source, Iova(0x7000), Access::Write).is_err());
     }
     assert_eq!(bench.sent.0.lock().unwrap().len(), 1, "one event");
     assert_eq!(bench.read32(0x34) & 0x3, 0x3, "pending and overflowed");
@@ -169,4 +170,21 @@ fn a_storm_of_faults_is_told_once() {
     assert_eq!(bench.read32(0x34) & 0x3, 0);
     assert!(bench.translate(0x10_0000, Access::Write).is_err());
     assert_eq!(bench.sent.0.lock().unwrap().len(), 2);
+}
+
+/// One function at fault again and again leaves the records to others; once its fault is read, the next is told.
+#[test]
+fn a_function_at_fault_uses_one_record() {
+    let bench = with(|_| ());
+    for page in 0..100 {
+        assert!(bench.translate(0x10_0000 + page * 0x1000, Access::Write).is_err());
+    }
+    let other = RequesterId::new(7, 1);
+    assert!(bench.unit.translate(other, Iova(0x7000), Access::Read).is_err());
+    let report = bench.unit.report();
+    assert_eq!((report.faults, report.faults_collapsed, report.faults_lost), (2, 99, 0));
+    assert_eq!(bench.read64(0x238) & 0xffff, u64::from(other.0));
+    bench.write32(0x22c, 1 << 31);
+    assert!(bench.translate(0x20_0000, Access::Write).is_err());
+    assert_eq!((bench.read64(0x240), bench.read64(0x248) & 0xffff), (0x20_0000, u64::from(VF.0)));
 }

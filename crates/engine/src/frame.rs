@@ -6,7 +6,7 @@
 use std::fmt;
 
 use arrayvec::ArrayVec;
-use vm_memory::VolatileSlice;
+use vm_memory::{VolatileMemory, VolatileSlice};
 
 use crate::Offload;
 
@@ -223,10 +223,14 @@ impl<'g> Batch<'g> {
         if len < 14 || len > u32::MAX as usize || !self.has_room(pieces.len()) {
             return false;
         }
-        let mut head = [0; HEAD];
-        let first_segment = self.segments.len();
-        let filled = self.split(pieces, &mut head);
-        self.add(len, offload, head, filled, first_segment);
+        let first = self.segments.len();
+        self.add(len, offload, [0; HEAD], 0, first);
+        // Filled where it lies: a head that was just written is slow to copy.
+        let (frames, segments) = (&mut self.frames, &mut self.segments);
+        if let Some(frame) = frames.last_mut() {
+            frame.head_len = split(pieces, &mut frame.head, segments) as u8;
+            frame.segments = (segments.len() - first) as u16;
+        }
         true
     }
 
@@ -237,7 +241,7 @@ impl<'g> Batch<'g> {
         }
         let first_segment = self.segments.len();
         let mut untagged = [0; HEAD - TAG];
-        let filled = self.split(pieces, &mut untagged);
+        let filled = split(pieces, &mut untagged, &mut self.segments);
         let mut head = [0; HEAD];
         let (addresses, rest) = untagged.split_at(ADDRESSES);
         head[..ADDRESSES].copy_from_slice(addresses);
@@ -264,22 +268,6 @@ impl<'g> Batch<'g> {
         let offload = frame.offload.moved(-(TAG as i16));
         self.add(len - TAG, offload, head, filled - TAG, first_segment);
         true
-    }
-
-    /// Copies the first bytes of `pieces` into `head` and makes segments of the others; returns how many bytes that were.
-    #[inline]
-    fn split(&mut self, pieces: &[VolatileSlice<'g>], head: &mut [u8]) -> usize {
-        let mut filled = 0;
-        for piece in pieces {
-            let copied = piece.copy_to(&mut head[filled..]);
-            filled += copied;
-            if let Ok(rest) = piece.offset(copied)
-                && !rest.is_empty()
-            {
-                self.segments.push(rest);
-            }
-        }
-        filled
     }
 
     #[inline]
@@ -313,4 +301,41 @@ impl<'g> Batch<'g> {
         self.frames.clear();
         self.segments.clear();
     }
+}
+
+/// Copies the first bytes of `pieces` into `head` and makes segments of the others; returns how many bytes that were.
+#[inline]
+fn split<'g>(
+    pieces: &[VolatileSlice<'g>],
+    head: &mut [u8],
+    segments: &mut ArrayVec<VolatileSlice<'g>, SEGMENTS>,
+) -> usize {
+    let mut filled = 0;
+    for piece in pieces {
+        let copied = copy_head(piece, &mut head[filled..]);
+        filled += copied;
+        if copied < piece.len()
+            && let Ok(rest) = piece.offset(copied)
+        {
+            segments.push(rest);
+        }
+    }
+    filled
+}
+
+/// Copies the first bytes of `piece` into `head`; returns how many that were. A whole head out of one piece takes no call.
+#[inline]
+fn copy_head(piece: &VolatileSlice<'_>, head: &mut [u8]) -> usize {
+    let len = head.len();
+    let (words, rest) = head.as_chunks_mut::<8>();
+    if !rest.is_empty() || piece.len() < len {
+        return piece.copy_to(head);
+    }
+    let mut copied = 0;
+    for word in words {
+        let Ok(source) = piece.get_ref::<u64>(copied) else { break };
+        *word = source.load().to_ne_bytes();
+        copied += size_of::<u64>();
+    }
+    copied
 }

@@ -13,13 +13,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use std::sync::atomic::fence;
 
-use pando_tlp::{Access, Dma, DmaView, Guard, Iova};
+use pando_tlp::{Access, Dma, DmaView, Guard, Iova, LINE};
 
 pub use chain::{CHAIN_PIECES, Chain};
 pub use writer::Writer;
 
 use area::Area;
-use descriptor::{DESCRIPTOR, Walk};
+use descriptor::{DESCRIPTOR, Descriptor, Walk};
 
 use crate::QueueError;
 
@@ -61,6 +61,15 @@ mod used {
     /// The device wants no notification.
     pub(super) const NO_NOTIFY: u16 = 1;
 }
+
+/// How many chains before its turn a chain's memory is brought near.
+const AHEAD: u16 = 6;
+
+/// Used elements in a cache line. The driver has read them all, so writing the first one waits until the line is the device's.
+const USED_IN_LINE: usize = LINE / used::ENTRY;
+
+/// How many chains before its turn the line of a used element is asked for.
+const USED_AHEAD: u16 = 8;
 
 /// A split ring. A pass is [`begin`](Self::begin), some [`next`](Self::next), some [`put`](Self::put), one
 /// [`publish`](Self::publish); chains taken but not put are taken again by the next pass.
@@ -123,7 +132,11 @@ impl SplitRing {
         self.disarm(guard)?;
         self.cursor = self.position;
         self.seen = self.read_index()?;
-        Ok(self.seen.wrapping_sub(self.position))
+        let waiting = self.seen.wrapping_sub(self.position);
+        for ahead in 0..waiting.min(AHEAD) {
+            self.bring_near(guard, self.position.wrapping_add(ahead));
+        }
+        Ok(waiting)
     }
 
     /// Takes the next chain of this pass; `false`, and `chain` empty, if there is none.
@@ -138,9 +151,55 @@ impl SplitRing {
             return Ok(false);
         }
         self.resolve(guard)?;
+        if self.seen.wrapping_sub(self.cursor) > AHEAD {
+            self.bring_near(guard, self.cursor.wrapping_add(AHEAD));
+        }
         let slot = self.slot(self.cursor);
+        if slot.is_multiple_of(USED_IN_LINE) {
+            let later = self.slot(self.cursor.wrapping_add(USED_AHEAD));
+            self.used.bring_near(used::ENTRIES + later * used::ENTRY);
+        }
         let entry = available::ENTRIES + slot * available::ENTRY;
         let head = u16::from_le(self.available.load(entry, Relaxed)?);
+        self.heads[slot] = head;
+        self.walk(guard, head, chain)?;
+        self.cursor = self.cursor.wrapping_add(1);
+        Ok(true)
+    }
+
+    /// Fills `chain` from the descriptor `head` on. Most chains are one descriptor in one piece of memory.
+    #[inline]
+    fn walk<'g>(
+        &mut self,
+        guard: &'g Guard<'_>,
+        head: u16,
+        chain: &mut Chain<'g>,
+    ) -> Result<(), QueueError> {
+        if head < self.size {
+            let raw = self.descriptors.load_descriptor(usize::from(head) * DESCRIPTOR)?;
+            let descriptor = Descriptor::new(raw);
+            if descriptor.is_plain() {
+                let (len, access) = (descriptor.len(), descriptor.access());
+                let slice = self.view.slice(guard, descriptor.address(), len, access);
+                if let Ok(slice) = slice
+                    && slice.len() == len
+                {
+                    chain.set(slice, access);
+                    return Ok(());
+                }
+            }
+        }
+        self.walk_far(guard, head, chain)
+    }
+
+    /// The same for any chain; what is wrong with it is found here.
+    #[inline(never)]
+    fn walk_far<'g>(
+        &mut self,
+        guard: &'g Guard<'_>,
+        head: u16,
+        chain: &mut Chain<'g>,
+    ) -> Result<(), QueueError> {
         let mut walk = Walk {
             guard,
             view: &mut self.view,
@@ -148,10 +207,7 @@ impl SplitRing {
             size: self.size,
             indirect: self.indirect,
         };
-        walk.chain(head, chain)?;
-        self.heads[slot] = head;
-        self.cursor = self.cursor.wrapping_add(1);
-        Ok(true)
+        walk.chain(head, chain)
     }
 
     /// Forgets chains taken but not put: the next [`next`](Self::next) starts after the last one put.
@@ -170,8 +226,7 @@ impl SplitRing {
         self.resolve(guard)?;
         let slot = self.slot(self.position);
         let element = used::ENTRIES + slot * used::ENTRY;
-        self.used.store_word(element, u32::from(self.heads[slot]).to_le())?;
-        self.used.store_word(element + 4, written.to_le())?;
+        self.used.store_words(element, [u32::from(self.heads[slot]), written])?;
         self.position = self.position.wrapping_add(1);
         Ok(())
     }
@@ -241,6 +296,17 @@ impl SplitRing {
     /// The function's handle, for interrupts.
     pub fn dma(&self) -> &Arc<dyn Dma> {
         self.view.dma()
+    }
+
+    /// Brings near what the chain at `position` begins with. The driver may change it meanwhile: nothing is decided by this.
+    #[inline]
+    fn bring_near(&self, guard: &Guard<'_>, position: u16) {
+        let entry = available::ENTRIES + self.slot(position) * available::ENTRY;
+        let Ok(head) = self.available.load(entry, Relaxed) else { return };
+        let index = usize::from(u16::from_le(head) & (self.size - 1));
+        let Ok(raw) = self.descriptors.load_descriptor(index * DESCRIPTOR) else { return };
+        let descriptor = Descriptor::new(raw);
+        self.view.prefetch(guard, descriptor.address(), descriptor.access());
     }
 
     #[inline]

@@ -1,20 +1,25 @@
 //! The data path's view of guest memory: remembers where the tree sent each page, for the length of an epoch.
 //!
-//! A hit costs two compares and no lock. One view belongs to one function and one thread.
+//! A hit costs two compares and no lock. One view belongs to one function and one thread. Runs of many pages (all of RAM, where
+//! nothing translates) are looked for before single pages, so that they take one line and not one for each page.
 
 use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
 
+use crate::near::{LINE, bring_near};
 use crate::{Access, Dma, Fault, Guard, Iova, Run, Target};
 
 const PAGE_SHIFT: u32 = 12;
+const PAGE: u64 = 1 << PAGE_SHIFT;
 const LINES: usize = 256;
 
 /// A direct-mapped cache of resolved pages in front of a function's [`Dma`].
 pub struct DmaView {
     dma: Arc<dyn Dma>,
     epoch: u64,
+    /// The last run of many pages.
+    wide: Line,
     lines: Box<[Line; LINES]>,
 }
 
@@ -47,7 +52,7 @@ impl Line {
 impl DmaView {
     /// An empty view onto `dma`.
     pub fn new(dma: Arc<dyn Dma>) -> Self {
-        Self { dma, epoch: 0, lines: Box::new([EMPTY; LINES]) }
+        Self { dma, epoch: 0, wide: EMPTY, lines: Box::new([EMPTY; LINES]) }
     }
 
     /// The handle behind the view, for interrupts and for accesses to [`Target::Device`].
@@ -66,20 +71,41 @@ impl DmaView {
         access: Access,
     ) -> Result<VolatileSlice<'g>, Fault> {
         if self.epoch != guard.epoch() {
-            self.lines.fill(EMPTY);
-            self.epoch = guard.epoch();
+            self.forget(guard.epoch());
         }
-        let index = (address.0 >> PAGE_SHIFT) as usize % LINES;
-        match self.lines[index].slice(address.0, len, access) {
+        match self.known(address, len, access) {
             Some(slice) => Ok(slice),
-            None => self.miss(index, address, len, access),
+            None => self.miss(address, len, access),
         }
+    }
+
+    /// Brings the first bytes at `address` near, if it is known where they are; nobody is asked, and nothing is promised.
+    #[inline]
+    pub fn prefetch(&self, guard: &Guard<'_>, address: Iova, access: Access) {
+        if self.epoch == guard.epoch()
+            && let Some(slice) = self.known(address, NEAR, access)
+        {
+            bring_near(&slice, 0, access);
+            bring_near(&slice, LINE, access);
+        }
+    }
+
+    #[inline]
+    fn known(&self, address: Iova, len: usize, access: Access) -> Option<VolatileSlice<'static>> {
+        let wide = self.wide.slice(address.0, len, access);
+        wide.or_else(|| self.lines[index(address)].slice(address.0, len, access))
+    }
+
+    #[cold]
+    fn forget(&mut self, epoch: u64) {
+        self.wide = EMPTY;
+        self.lines.fill(EMPTY);
+        self.epoch = epoch;
     }
 
     #[cold]
     fn miss(
         &mut self,
-        index: usize,
         address: Iova,
         len: usize,
         access: Access,
@@ -88,10 +114,22 @@ impl DmaView {
             return Err(Fault::UnsupportedRequest);
         };
         let line = Line { start: start.0, run: Some(run), read, write };
-        self.lines[index] = line;
+        if run.len() > PAGE {
+            self.wide = line;
+        } else {
+            self.lines[index(address)] = line;
+        }
         line.slice(address.0, len, access).ok_or(Fault::UnsupportedRequest)
     }
 }
+
+#[inline]
+fn index(address: Iova) -> usize {
+    (address.0 >> PAGE_SHIFT) as usize % LINES
+}
+
+/// Bytes that are brought near: a virtio header and the head of a frame.
+const NEAR: usize = 2 * LINE;
 
 #[cfg(test)]
 mod tests;

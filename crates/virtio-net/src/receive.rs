@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use pando_engine::ring::{Chain, SplitRing, Writer};
 use pando_engine::vnet::VnetHeader;
-use pando_engine::{Accepts, Batch, Checksum, FrameRef, Offload, QueueError, Receive};
-use pando_tlp::Guard;
+use pando_engine::{Accepts, Batch, Checksum, FrameRef, HEAD, Offload, QueueError, Receive};
+use pando_tlp::{Guard, write_array};
 use vm_memory::VolatileSlice;
 use zerocopy::IntoBytes;
 
@@ -72,6 +72,10 @@ impl ReceiveQueue {
         self.filled.clear();
         if !self.ring.next(guard, chain)? {
             return Ok(Outcome::NoBuffers);
+        }
+        if let Some(written) = write_whole(chain.writable(), self.shared.accepts(), &frame) {
+            self.filled.push(written);
+            return Ok(Outcome::Written);
         }
         let Some(count) = Count::of(chain.writable()) else {
             return Err(QueueError::Driver("a receive buffer is shorter than its header"));
@@ -142,6 +146,42 @@ fn header(frame: &FrameRef<'_, '_>, accepts: Accepts) -> VnetHeader {
         offload = Offload::default();
     }
     VnetHeader::new(offload, frame.head())
+}
+
+/// The header of a frame to which nothing is to be done, in one buffer.
+const PLAIN: [u8; VnetHeader::LEN] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+
+/// Writes a frame that fits into the first piece of its first buffer, header and all; `None`, and nothing that counts, if it
+/// doesn't. Returns the bytes written.
+#[inline]
+fn write_whole(
+    pieces: &[VolatileSlice<'_>],
+    accepts: Accepts,
+    frame: &FrameRef<'_, '_>,
+) -> Option<u32> {
+    let piece = pieces.first().filter(|piece| {
+        piece.len().checked_sub(VnetHeader::LEN).is_some_and(|room| room >= frame.len as usize)
+    })?;
+    if frame.offload == Offload::default() {
+        // Most headers; from a constant, since a header that was just put together is slow to copy.
+        write_array(piece, 0, &PLAIN)?;
+    } else {
+        let header: [u8; VnetHeader::LEN] = zerocopy::transmute!(header(frame, accepts));
+        write_array(piece, 0, &header)?;
+    }
+    let mut at = VnetHeader::LEN;
+    match frame.head().first_chunk::<HEAD>() {
+        Some(head) => write_array(piece, at, head)?,
+        None => {
+            piece.offset(at).ok()?.copy_from(frame.head());
+        }
+    }
+    at += frame.head().len();
+    for segment in frame.rest {
+        segment.copy_to_volatile_slice(piece.offset(at).ok()?);
+        at += segment.len();
+    }
+    Some(at as u32)
 }
 
 /// What is still to be written of a frame: header, head, the rest.

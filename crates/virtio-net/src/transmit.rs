@@ -8,7 +8,6 @@ use pando_engine::ring::{Chain, SplitRing};
 use pando_engine::vnet::VnetHeader;
 use pando_engine::{Batch, Offload, QueueError, SegmentationKind, Transmit};
 use pando_tlp::Guard;
-use zerocopy::{FromZeros, IntoBytes};
 
 use crate::shared::Shared;
 use crate::spec::Features;
@@ -130,10 +129,8 @@ struct Checker {
 impl Checker {
     /// Takes the header off and says what is to be done to the frame, or why it is dropped.
     fn check(&self, chain: &mut Chain<'_>) -> Result<Offload, Held> {
-        let mut header = VnetHeader::new_zeroed();
-        if chain.is_cut() || chain.take(header.as_mut_bytes()) < VnetHeader::LEN {
-            return Err(Held::Malformed);
-        }
+        let header = if chain.is_cut() { None } else { chain.take_array::<{ VnetHeader::LEN }>() };
+        let header: VnetHeader = zerocopy::transmute!(header.ok_or(Held::Malformed)?);
         let len = u32::try_from(chain.readable_len()).map_err(|_| Held::TooLong)?;
         if len < ETHERNET {
             return Err(Held::Malformed);

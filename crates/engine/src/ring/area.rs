@@ -4,7 +4,7 @@
 
 use std::sync::atomic::Ordering;
 
-use pando_tlp::{Access, Dma, Fault, Iova, Run, Target};
+use pando_tlp::{Access, Dma, Fault, Iova, Run, Target, bring_near, write_array};
 use vm_memory::{Bytes, VolatileMemory};
 
 use crate::QueueError;
@@ -88,6 +88,14 @@ impl Area {
         Ok((run, if page == 0 { offset } else { (skew + offset) % PAGE }))
     }
 
+    /// Brings the cache line at `offset` near, for what the device does with this area.
+    #[inline]
+    pub(super) fn bring_near(&self, offset: usize) {
+        if let Ok((run, offset)) = self.at(offset) {
+            bring_near(&run.slice(), offset, self.access);
+        }
+    }
+
     #[inline]
     pub(super) fn load(&self, offset: usize, order: Ordering) -> Result<u16, QueueError> {
         let (run, offset) = self.at(offset)?;
@@ -110,6 +118,18 @@ impl Area {
     pub(super) fn store_word(&self, offset: usize, value: u32) -> Result<(), QueueError> {
         let (run, offset) = self.at(offset)?;
         run.slice().store(value, offset, Ordering::Relaxed).map_err(|_| OUTSIDE)
+    }
+
+    /// Two little-endian words that follow each other, without order.
+    #[inline]
+    pub(super) fn store_words(&self, offset: usize, words: [u32; 2]) -> Result<(), QueueError> {
+        let Some(run) = &self.whole else {
+            // A page may end between them.
+            self.store_word(offset, words[0])?;
+            return self.store_word(offset + 4, words[1]);
+        };
+        let both = u64::from(words[0]) | u64::from(words[1]) << 32;
+        write_array(&run.slice(), offset, &both.to_le_bytes()).ok_or(OUTSIDE)
     }
 
     /// 16 bytes at a multiple of 16, read once.

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use pando_tlp::Access;
-use vm_memory::VolatileSlice;
+use vm_memory::{VolatileMemory, VolatileSlice};
 
 use crate::QueueError;
 
@@ -71,11 +71,41 @@ impl<'g> Chain<'g> {
         taken
     }
 
+    /// Like [`take`](Self::take) for a fixed number of bytes: `None` if there are fewer, and all of them are gone then.
+    #[inline]
+    pub fn take_array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
+        let piece = self.readable().first().copied().filter(|piece| piece.len() > N);
+        let Some(piece) = piece else {
+            return (self.take(&mut bytes) == N).then_some(bytes);
+        };
+        // By words: what is written by words can be read by words without delay.
+        let (words, rest) = bytes.as_chunks_mut::<4>();
+        for (index, word) in words.iter_mut().enumerate() {
+            *word = piece.get_ref::<u32>(4 * index).ok()?.load().to_ne_bytes();
+        }
+        for (index, byte) in rest.iter_mut().enumerate() {
+            *byte = piece.get_ref::<u8>(N / 4 * 4 + index).ok()?.load();
+        }
+        self.pieces[self.read_from] = piece.offset(N).ok()?;
+        Some(bytes)
+    }
+
     #[inline]
     pub(super) fn clear(&mut self) {
         self.pieces.clear();
         (self.read_from, self.readable_to, self.bytes) = (0, 0, 0);
         (self.writable, self.cut) = (false, false);
+    }
+
+    /// Makes it one piece.
+    #[inline]
+    pub(super) fn set(&mut self, slice: VolatileSlice<'g>, access: Access) {
+        self.clear();
+        self.bytes = slice.len() as u64;
+        self.writable = access == Access::Write;
+        self.readable_to = usize::from(!self.writable);
+        self.pieces.push(slice);
     }
 
     /// Whether it has no byte.

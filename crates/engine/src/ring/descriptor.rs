@@ -21,7 +21,7 @@ const TABLE: u32 = 32768;
 
 /// The copy of one descriptor.
 #[derive(Clone, Copy, Debug)]
-struct Descriptor {
+pub(super) struct Descriptor {
     address: Iova,
     len: u32,
     flags: u16,
@@ -30,7 +30,7 @@ struct Descriptor {
 
 impl Descriptor {
     #[inline]
-    fn new(raw: u128) -> Self {
+    pub(super) fn new(raw: u128) -> Self {
         let raw = u128::from_le(raw);
         Self {
             address: Iova(raw as u64),
@@ -38,6 +38,30 @@ impl Descriptor {
             flags: (raw >> 96) as u16,
             next: (raw >> 112) as u16,
         }
+    }
+
+    /// Where what it describes lies.
+    #[inline]
+    pub(super) fn address(self) -> Iova {
+        self.address
+    }
+
+    /// How many bytes that is.
+    #[inline]
+    pub(super) fn len(self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether it is a whole chain, of at least one byte, and no table.
+    #[inline]
+    pub(super) fn is_plain(self) -> bool {
+        self.flags & (NEXT | INDIRECT) == 0 && self.len > 0
+    }
+
+    /// What the device does there.
+    #[inline]
+    pub(super) fn access(self) -> Access {
+        if self.has(WRITE) { Access::Write } else { Access::Read }
     }
 
     #[inline]
@@ -127,7 +151,7 @@ impl<'g> Walk<'_, 'g> {
     /// Adds the memory of one descriptor.
     #[inline]
     fn add(&mut self, descriptor: Descriptor, chain: &mut Chain<'g>) -> Result<(), QueueError> {
-        let access = if descriptor.has(WRITE) { Access::Write } else { Access::Read };
+        let access = descriptor.access();
         chain.start(access, descriptor.len)?;
         let mut address = descriptor.address;
         let mut left = descriptor.len as usize;

@@ -17,11 +17,12 @@ const SIZES: [(u32, &str); 5] =
 
 /// Two VFs of a machine with a flow between them.
 pub(crate) struct Pando {
-    pub(crate) machine: Machine,
-    pub(crate) transmit: Ring,
-    pub(crate) receive: Ring,
-    pub(crate) sender: VirtualFunction,
-    pub(crate) receiver: VirtualFunction,
+    /// Goes last: the functions are in it.
+    _machine: Machine,
+    transmit: Ring,
+    receive: Ring,
+    sender: VirtualFunction,
+    receiver: VirtualFunction,
     /// Driven and idle.
     _others: Vec<VirtualFunction>,
 }
@@ -40,7 +41,7 @@ impl Pando {
         let receiver = VirtualFunction::start(&machine, last, receive.place(), unused)?;
         let others = (1..last).map(|vf| VirtualFunction::start(&machine, vf, idle, unused));
         let _others = others.collect::<Result<_>>()?;
-        Ok(Self { machine, transmit, receive, sender, receiver, _others })
+        Ok(Self { _machine: machine, transmit, receive, sender, receiver, _others })
     }
 
     /// Its two ends.
@@ -142,16 +143,24 @@ fn beside_peers(
     let mut raw = Bare::new(processors, Shape::whole(frame).with(care))?;
     let mut crate_ = Bare::new(processors, Shape::whole(frame).with(care))?;
     let time = effort.sample;
-    let samples = rounds::take(effort.rounds, &mut [
-        Case::new(|| Ok(pando.drive(|link| link.flood(time).mpps()))),
-        Case::new(|| raw.drive(peers::RAW, |link| link.flood(time).mpps())),
-        Case::new(|| crate_.drive(peers::CRATE, |link| link.flood(time).mpps())),
-    ])?;
-    report.add(name, "Mpps", true, &[
-        Measured { who: "pando", samples: &samples[0] },
-        Measured { who: "raw", samples: &samples[1] },
-        Measured { who: "virtio-queue", samples: &samples[2] },
-    ]);
+    let samples = rounds::take(
+        effort.rounds,
+        &mut [
+            Case::new(|| Ok(pando.drive(|link| link.flood(time).mpps()))),
+            Case::new(|| raw.drive(peers::RAW, |link| link.flood(time).mpps())),
+            Case::new(|| crate_.drive(peers::CRATE, |link| link.flood(time).mpps())),
+        ],
+    )?;
+    report.add(
+        name,
+        "Mpps",
+        true,
+        &[
+            Measured { who: "pando", samples: &samples[0] },
+            Measured { who: "raw", samples: &samples[1] },
+            Measured { who: "virtio-queue", samples: &samples[2] },
+        ],
+    );
     Ok(())
 }
 
@@ -162,16 +171,24 @@ fn functions(effort: &Effort, report: &mut Report, processors: Processors) -> Re
     };
     let (mut most, mut many, mut few) = (machine(255)?, machine(63)?, machine(2)?);
     let time = effort.sample;
-    let samples = rounds::take(effort.rounds, &mut [
-        Case::new(|| Ok(most.drive(|link| link.flood(time).mpps()))),
-        Case::new(|| Ok(many.drive(|link| link.flood(time).mpps()))),
-        Case::new(|| Ok(few.drive(|link| link.flood(time).mpps()))),
-    ])?;
-    report.add("functions/64", "Mpps", true, &[
-        Measured { who: "255", samples: &samples[0] },
-        Measured { who: "63", samples: &samples[1] },
-        Measured { who: "2", samples: &samples[2] },
-    ]);
+    let samples = rounds::take(
+        effort.rounds,
+        &mut [
+            Case::new(|| Ok(most.drive(|link| link.flood(time).mpps()))),
+            Case::new(|| Ok(many.drive(|link| link.flood(time).mpps()))),
+            Case::new(|| Ok(few.drive(|link| link.flood(time).mpps()))),
+        ],
+    )?;
+    report.add(
+        "functions/64",
+        "Mpps",
+        true,
+        &[
+            Measured { who: "255", samples: &samples[0] },
+            Measured { who: "63", samples: &samples[1] },
+            Measured { who: "2", samples: &samples[2] },
+        ],
+    );
     Ok(())
 }
 
@@ -187,13 +204,21 @@ fn translation(
         |translated| Pando::new(processors, shape, Plan { functions: 2, translated, memory: 16 });
     let (mut on, mut off) = (machine(true)?, machine(false)?);
     let time = effort.sample;
-    let samples = rounds::take(effort.rounds, &mut [
-        Case::new(|| Ok(on.drive(|link| link.flood(time).mpps()))),
-        Case::new(|| Ok(off.drive(|link| link.flood(time).mpps()))),
-    ])?;
-    report.add(&format!("vtd/{size}"), "Mpps", true, &[
-        Measured { who: "on", samples: &samples[0] },
-        Measured { who: "off", samples: &samples[1] },
-    ]);
+    let samples = rounds::take(
+        effort.rounds,
+        &mut [
+            Case::new(|| Ok(on.drive(|link| link.flood(time).mpps()))),
+            Case::new(|| Ok(off.drive(|link| link.flood(time).mpps()))),
+        ],
+    )?;
+    report.add(
+        &format!("vtd/{size}"),
+        "Mpps",
+        true,
+        &[
+            Measured { who: "on", samples: &samples[0] },
+            Measured { who: "off", samples: &samples[1] },
+        ],
+    );
     Ok(())
 }

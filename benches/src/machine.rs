@@ -45,7 +45,6 @@ pub(crate) struct Machine {
     pub(crate) memory: Memory,
     pub(crate) fabric: Arc<Fabric>,
     pub(crate) epochs: Arc<Epochs>,
-    pub(crate) interrupts: Arc<Interrupts>,
     /// A way into the tree for what is no function of a card.
     pub(crate) way: Arc<dyn Dma>,
     pub(crate) bus: Bus,
@@ -54,12 +53,6 @@ pub(crate) struct Machine {
 /// Counts messages.
 #[derive(Debug, Default)]
 pub(crate) struct Interrupts(AtomicU64);
-
-impl Interrupts {
-    pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
 
 impl MsiSink for Interrupts {
     fn signal(&self, _: MsiMessage) {
@@ -101,7 +94,7 @@ impl Machine {
             unit.translate_all(&mut memory)?;
         }
         let bus = Bus::enumerate(&fabric, plan.functions)?;
-        Ok(Self { memory, fabric, epochs, interrupts, way, bus })
+        Ok(Self { memory, fabric, epochs, way, bus })
     }
 }
 

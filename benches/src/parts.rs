@@ -42,8 +42,12 @@ impl<'a> Parts<'a> {
 
     fn measure(mut self, effort: &Effort, report: &mut Report, name: &str) -> Result<()> {
         let samples = rounds::take(effort.rounds, &mut self.cases)?;
-        let measured: Vec<_> =
-            self.names.iter().zip(&samples).map(|(who, samples)| Measured { who, samples }).collect();
+        let measured: Vec<_> = self
+            .names
+            .iter()
+            .zip(&samples)
+            .map(|(who, samples)| Measured { who, samples })
+            .collect();
         report.add(name, "ns", false, &measured);
         Ok(())
     }

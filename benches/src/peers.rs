@@ -14,7 +14,6 @@ use pando_tlp::GuestRam;
 use crate::driver::RingPlace;
 use crate::pin::Processors;
 
-
 /// Frames moved at once.
 const BATCH: u16 = 64;
 

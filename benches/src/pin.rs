@@ -49,7 +49,8 @@ fn set(processors: &[usize]) -> CpuSet {
 
 /// The threads of this process.
 fn threads() -> Result<BTreeSet<i32>> {
-    let tasks = std::fs::read_dir("/proc/self/task").context("cannot list this process' threads")?;
+    let tasks =
+        std::fs::read_dir("/proc/self/task").context("cannot list this process' threads")?;
     let names = tasks.flatten().map(|task| task.file_name().to_string_lossy().parse().ok());
     Ok(names.flatten().collect())
 }

@@ -22,6 +22,8 @@ pub(crate) enum Task {
     Demo(Demo),
     /// Run the unit tests and the guest tests
     Test(Test),
+    /// Measure Pando, beside the limit, beside its peers, or against another revision
+    Bench(Bench),
     /// Run a command in a nested machine with KVM, for CPUs without virtualization
     Nested(Nested),
     /// Get the kernels and programs that guests use, now instead of when they are first needed
@@ -53,6 +55,22 @@ pub(crate) struct Test {
     /// Show everything that guests print
     #[arg(long, short)]
     pub(crate) verbose: bool,
+}
+
+/// Options of `bench`.
+#[derive(clap::Args)]
+pub(crate) struct Bench {
+    /// Measure only what has this in its name
+    pub(crate) filter: Option<String>,
+    /// Compare with a revision, built and run in turn with this tree, or with the figures in a file
+    #[arg(long, value_name = "REV|FILE", conflicts_with = "whole")]
+    pub(crate) against: Option<String>,
+    /// Whole machines with Linux guests, Pando's and QEMU's, instead of the parts in one process
+    #[arg(long)]
+    pub(crate) whole: bool,
+    /// Rounds of each measurement in one process
+    #[arg(long, default_value_t = 31)]
+    pub(crate) rounds: usize,
 }
 
 /// Options of `nested`.

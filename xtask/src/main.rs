@@ -1,6 +1,7 @@
 //! `cargo xtask`: the developer's commands.
 
 mod apt;
+mod bench;
 mod build;
 mod cli;
 mod demo;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
+        Task::Bench(options) => bench::run(&options),
         Task::Nested(options) => nested(options),
         Task::Fetch(options) => fetch(&options),
     };

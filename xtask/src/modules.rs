@@ -19,6 +19,8 @@ pub(crate) const GUEST: &[&str] = &[
     "virtio_net",
     "ixgbe",
     "ixgbevf",
+    "igb",
+    "igbvf",
     "vfio_pci",
     "vfio_iommu_type1",
     "pci_stub",

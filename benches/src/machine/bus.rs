@@ -32,8 +32,7 @@ pub(crate) struct Bus {
 impl Bus {
     /// From power-on to `vfs` enabled VFs.
     pub(super) fn enumerate(fabric: &Arc<Fabric>, vfs: u16) -> Result<Self> {
-        let mut bus =
-            Self { fabric: fabric.clone(), sriov: 0, registers: (0, 0), msix: (0, 0) };
+        let mut bus = Self { fabric: fabric.clone(), sriov: 0, registers: (0, 0), msix: (0, 0) };
         let root = (0..32).map(|device| RequesterId::new(0, device << 3));
         let mut roots = root.filter(|id| bus.read(*id, 0x0c) >> 16 & 0x7f == 1);
         let root = roots.next().context("the tree has no root port")?;

@@ -28,28 +28,30 @@ pub(super) fn run(effort: &Effort, processors: Processors, report: &mut Report) 
     let (few, many) = (machine(2, false)?, machine(255, false)?);
     let translated = machine(2, true)?;
     if effort.wants("parts/config") {
-        config(&few, &many).measure_(effort, report, "parts/config")?;
+        config(&few, &many).measure(effort, report, "parts/config")?;
     }
     if effort.wants("parts/mmio") {
-        mmio(&few, &many).measure_(effort, report, "parts/mmio")?;
+        mmio(&few, &many).measure(effort, report, "parts/mmio")?;
     }
     if effort.wants("parts/interrupt") {
-        interrupt(&few, &translated).measure_(effort, report, "parts/interrupt")?;
+        interrupt(&few, &translated).measure(effort, report, "parts/interrupt")?;
     }
     if effort.wants("parts/view") {
         view(effort, report, &few, &translated)?;
     }
     if effort.wants("parts/resolve") {
-        resolve(&few, &translated).measure_(effort, report, "parts/resolve")?;
+        resolve(&few, &translated).measure(effort, report, "parts/resolve")?;
     }
     Ok(())
 }
 
 /// Calls with their names, before it is known how long they are measured.
-struct Calls<'a>(Vec<(&'static str, Box<dyn FnMut() + 'a>)>);
+struct Calls<'a>(Vec<(&'static str, Call<'a>)>);
+
+type Call<'a> = Box<dyn FnMut() + 'a>;
 
 impl Calls<'_> {
-    fn measure_(self, effort: &Effort, report: &mut Report, name: &str) -> Result<()> {
+    fn measure(self, effort: &Effort, report: &mut Report, name: &str) -> Result<()> {
         let parts = Parts::new(effort);
         let parts = self.0.into_iter().fold(parts, |parts, (name, call)| parts.add(name, call));
         parts.measure(effort, report, name)
@@ -96,13 +98,11 @@ fn mmio<'a>(few: &'a Machine, many: &'a Machine) -> Calls<'a> {
 fn interrupt<'a>(few: &'a Machine, translated: &'a Machine) -> Calls<'a> {
     let send = |machine: &'a Machine| {
         move || {
-            let _ = machine.way.interrupt(black_box(MsiMessage { address: 0xfee0_0000, data: 0x40 }));
+            let _ =
+                machine.way.interrupt(black_box(MsiMessage { address: 0xfee0_0000, data: 0x40 }));
         }
     };
-    Calls(vec![
-        ("VT-d on", Box::new(send(translated))),
-        ("no IOMMU", Box::new(send(few))),
-    ])
+    Calls(vec![("VT-d on", Box::new(send(translated))), ("no IOMMU", Box::new(send(few)))])
 }
 
 /// One question to the tree, as a view's miss asks it.

@@ -1,0 +1,111 @@
+//! How a guest is started: on Pando, on QEMU's microvm, on QEMU's q35 with an igb.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use guest_tests::guest::Guest;
+use guest_tests::overlay;
+
+/// When a guest counts as hanging.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// The same for every guest.
+const PARAMETERS: &str = "printk.devkmsg=on quiet";
+
+/// What Pando's own command line says besides, for QEMU.
+const CONSOLE: &str = "console=ttyS0,115200 panic=-1";
+
+/// Where the machines' parts are.
+pub(crate) struct Machines {
+    pub(crate) pando: PathBuf,
+    pub(crate) kernel: PathBuf,
+    pub(crate) initrd: Vec<PathBuf>,
+    pub(crate) qemu: Option<PathBuf>,
+    pub(crate) folder: PathBuf,
+}
+
+/// QEMU's machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// No PCI, no card.
+    Microvm,
+    /// A q35 with an igb behind a root port.
+    Igb {
+        /// With an Intel IOMMU that translates.
+        iommu: bool,
+    },
+}
+
+impl Machines {
+    /// A guest on Pando that runs `script`.
+    pub(crate) fn pando(&self, platform: &str, script: &str) -> Result<Guest> {
+        let file = self.folder.join("platform.toml");
+        fs::write(&file, platform).context("cannot write the platform file")?;
+        let mut command = Command::new(&self.pando);
+        command.args(["run", "--cpus", "1", "--memory", "1GiB", "--cmdline", PARAMETERS]);
+        command.arg("--platform").arg(file);
+        command.arg("--kernel").arg(&self.kernel).arg("--initrd").arg(self.initrd(script)?);
+        Guest::spawn(&mut command, LIMIT)
+    }
+
+    /// A guest on QEMU that runs `script`; `None` without QEMU.
+    pub(crate) fn peer(&self, peer: Peer, script: &str) -> Result<Option<Guest>> {
+        let Some(qemu) = &self.qemu else { return Ok(None) };
+        let mut command = Command::new(qemu.join("usr/bin/qemu-system-x86_64"));
+        command.env("LD_LIBRARY_PATH", libraries(qemu));
+        command.arg("-L").arg(qemu.join("usr/share/qemu"));
+        command.arg("-L").arg(qemu.join("usr/share/seabios"));
+        let common = "-accel kvm -cpu host -nodefaults -no-user-config -display none -no-reboot \
+                      -serial stdio -smp 1 -m 1G";
+        command.args(common.split_whitespace()).args(peer.devices());
+        command.arg("-kernel").arg(&self.kernel).arg("-initrd").arg(self.initrd(script)?);
+        let iommu = if peer == (Peer::Igb { iommu: true }) { " intel_iommu=on" } else { "" };
+        command.args(["-append", &format!("{CONSOLE} {PARAMETERS}{iommu}")]);
+        Guest::spawn(&mut command, LIMIT).map(Some)
+    }
+
+    fn initrd(&self, script: &str) -> Result<PathBuf> {
+        let mut initrd = Vec::new();
+        for archive in &self.initrd {
+            let bytes = fs::read(archive);
+            initrd.extend(bytes.with_context(|| format!("cannot read {}", archive.display()))?);
+        }
+        initrd.extend(overlay::build(script));
+        let file = self.folder.join("initrd");
+        fs::write(&file, initrd).context("cannot write the guest's initrd")?;
+        Ok(file)
+    }
+}
+
+impl Peer {
+    fn devices(self) -> Vec<&'static str> {
+        match self {
+            Self::Microvm => vec!["-machine", "microvm,pit=off,pic=off,rtc=off"],
+            Self::Igb { iommu } => {
+                let iommu: &[&str] = if iommu {
+                    &["-machine", "q35,kernel-irqchip=split", "-device", "intel-iommu,intremap=on"]
+                } else {
+                    &["-machine", "q35"]
+                };
+                let card = [
+                    "-device",
+                    "pcie-root-port,id=rp0,chassis=1,slot=1",
+                    "-netdev",
+                    "hubport,id=n0,hubid=0",
+                    "-device",
+                    "igb,bus=rp0,netdev=n0,romfile=",
+                ];
+                [iommu, &card].concat()
+            }
+        }
+    }
+}
+
+/// The folders of the libraries that were unpacked with QEMU.
+fn libraries(qemu: &Path) -> String {
+    let folders = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
+    folders.map(|folder| qemu.join(folder).display().to_string()).join(":")
+}

@@ -1,0 +1,67 @@
+//! `pando-whole`: whole machines under KVM, Pando's and QEMU's in turn: boot time, memory, VFs enabled, TCP between VFs.
+//!
+//! Runs in L1 where the host has no KVM; `cargo xtask bench --whole` starts it there with everything it needs.
+
+mod account;
+mod machine;
+mod measures;
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use machine::Machines;
+use report::Report;
+
+/// Measures whole machines.
+#[derive(Parser)]
+struct Options {
+    /// Measure only what has this in its name
+    filter: Option<String>,
+    /// The pando binary
+    #[arg(long)]
+    pando: PathBuf,
+    /// The guests' kernel
+    #[arg(long)]
+    kernel: PathBuf,
+    /// An archive of the guests' initramfs; may be given several times
+    #[arg(long)]
+    initrd: Vec<PathBuf>,
+    /// The folder that QEMU's packages are unpacked in; without it, the peer is left out
+    #[arg(long)]
+    qemu: Option<PathBuf>,
+    /// Rounds
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+    /// Write the figures to this file
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let folder = std::env::temp_dir().join(format!("pando-whole-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).context("cannot make a folder for the guests' files")?;
+    let machines = Machines {
+        pando: std::path::absolute(&options.pando)?,
+        kernel: options.kernel,
+        initrd: options.initrd,
+        qemu: options.qemu,
+        folder,
+    };
+    let mut report = Report::default();
+    let filter = options.filter.as_deref().unwrap_or_default();
+    for (name, measure) in measures::ALL {
+        if name.contains(filter) {
+            measure(&machines, options.rounds.max(1), &mut report)
+                .with_context(|| format!("measuring {name}"))?;
+        }
+    }
+    let _ = std::fs::remove_dir_all(&machines.folder); // a left-over in /tmp harms nobody
+    match options.json {
+        Some(file) => report.save(&file),
+        None => Ok(()),
+    }
+}

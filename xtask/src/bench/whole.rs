@@ -1,0 +1,89 @@
+//! `cargo xtask bench --whole`: whole machines in L1, with QEMU 10 from bookworm-backports as the peer.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::host::Way;
+use crate::kernels::{self, Series};
+use crate::ui::{self, Step};
+use crate::{apt, build, cli, initramfs, nested, packages, paths};
+
+/// Where QEMU 10 comes from.
+const SUITE: &str = "bookworm-backports";
+
+/// Builds, gets the peer, and runs it all in L1, or directly where KVM is real.
+pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
+    build::release_pando()?;
+    let program = whole()?;
+    packages::ensure(packages::GUEST)?;
+    let kernel = kernels::get(Series::Stable, false)?;
+    let file = folder.join("whole.json");
+    let mut command: Vec<OsString> = vec![program.into(), "--pando".into(), build::pando().into()];
+    command.extend(["--kernel".into(), kernel.image().into()]);
+    for archive in [initramfs::tools()?, kernel.guest_modules()] {
+        command.extend(["--initrd".into(), archive.into()]);
+    }
+    command.extend(["--qemu".into(), qemu()?.into(), "--json".into(), file.clone().into()]);
+    command.extend(options.filter.as_ref().map(OsString::from));
+    let status = match Way::choose() {
+        Way::Direct => directly(&command)?,
+        Way::Nested => nested::run(nested::Job {
+            command,
+            memory: nested::MEMORY.into(),
+            with_stdin: false,
+            stdout: Box::new(std::io::stdout()),
+        })?,
+    };
+    ensure!(status == 0, "the whole-machine benches failed");
+    ui::say(&format!("figures: {}", file.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn whole() -> Result<PathBuf> {
+    let status = Command::new("cargo")
+        .args(["build", "--release", "--package", "pando-benches", "--bin", "pando-whole"])
+        .current_dir(paths::root())
+        .status()
+        .context("cannot run cargo")?;
+    ensure!(status.success(), "the whole-machine benches can't be built");
+    Ok(paths::target().join("release/pando-whole"))
+}
+
+fn directly(command: &[OsString]) -> Result<i32> {
+    let (program, arguments) = command.split_first().context("an empty command")?;
+    let status =
+        Command::new(program).args(arguments).status().context("cannot run the benches")?;
+    status.code().context("the benches were killed")
+}
+
+/// QEMU and the libraries that this machine lacks in its version, unpacked and not installed.
+fn qemu() -> Result<PathBuf> {
+    let folder = paths::guest("qemu-10")?;
+    let stamp = folder.join("whole");
+    if !stamp.is_file() {
+        let step = Step::start("getting QEMU 10 from Debian's backports");
+        let archive = apt::Archive::open(&step)?;
+        let here = installed()?;
+        for package in archive.resolve(&step, SUITE, "qemu-system-x86")? {
+            let apt::Package { name, version } = &package;
+            if !here.lines().any(|line| line == format!("{name} {version}")) {
+                archive.unpack(&step, &package, &folder)?;
+            }
+        }
+        std::fs::write(&stamp, "")?;
+        step.done();
+    }
+    Ok(folder)
+}
+
+/// `NAME VERSION` of every package of this machine.
+fn installed() -> Result<String> {
+    let list = Command::new("dpkg-query")
+        .args(["--show", "--showformat", "${Package} ${Version}\n"])
+        .output()
+        .context("cannot run dpkg-query")?;
+    Ok(String::from_utf8_lossy(&list.stdout).into_owned())
+}

@@ -141,15 +141,19 @@ impl FabricBuilder {
         Ok(self)
     }
 
-    /// Puts a device integrated into the root complex on bus 0, at a device number that no port takes: `build` gets the first
-    /// free one.
+    /// Puts a device integrated into the root complex on bus 0, at the device number `wanted` or the first that nobody takes:
+    /// `build` gets it.
     pub fn attach_integrated(
         &mut self,
         id: &str,
+        wanted: Option<u8>,
         build: impl FnOnce(Arc<dyn Link>, u8) -> Vec<Arc<dyn Device>>,
     ) -> Result<&mut Self, BuildError> {
         self.check_id(id)?;
-        let device = self.free_device(id, ROOT_BUS, PortKind::RootPort)?;
+        let device = match wanted {
+            Some(device) => self.free_place(id, device)?,
+            None => self.free_device(id, ROOT_BUS, PortKind::RootPort)?,
+        };
         self.ids.insert(id.to_owned());
         let devices = build(Arc::new(Attachment { hub: self.hub.clone(), bus: ROOT_BUS }), device);
         self.topology.integrated.insert(device);

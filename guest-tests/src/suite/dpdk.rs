@@ -26,6 +26,8 @@ const FORWARD: &str = r#"
     into sink "$sink" 10.0.0.4/24
     into sink "$sink" 10.0.0.5/24 2>/dev/null || true
     check "VFIO takes two VFs" assign "$one" "$two"
+    mkdir -p /var && ln -sfn /run /var/run
+    chmod 755 / /usr /usr/lib /usr/lib/dpdk # DPDK loads nothing from where all may write
     mkfifo /tmp/commands
     drivers=$(printf -- '-d %s ' /usr/lib/dpdk/librte_*.so)
     dpdk-testpmd $drivers --no-huge -m 128 --iova-mode=va -l 0,1 -a "$one" -a "$two" --no-telemetry -- \

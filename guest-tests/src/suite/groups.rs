@@ -182,6 +182,22 @@ id = "n15"
 at = "root-bus"
 device = 15
 vfs = 0
+
+# 9 on the root bus: two functions of an endpoint of the root complex, without ACS
+[[nic]]
+id = "n16a"
+at = "root-bus"
+device = 16
+function = 0
+acs = false
+vfs = 0
+[[nic]]
+id = "n16b"
+at = "root-bus"
+device = 16
+function = 1
+acs = false
+vfs = 0
 "#;
 
 /// Enables all VFs and lists every device with its group and its name.
@@ -235,6 +251,7 @@ const ROWS: &str = r#"
     together "row 13 - two PFs without ACS" 0d.0/00.0 0d.0/00.1
     alone "row 13, 17 - their VFs, on further buses" 0d.0/00.0+vf0 0d.0/00.1+vf0
     alone "row 15 - an endpoint of the root complex" 0f.0
+    together "row 15 - two functions of one without ACS" 10.0 10.1
 "#;
 
 /// Row 18: no groups, and nobody has switched ACS on.

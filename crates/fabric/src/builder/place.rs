@@ -5,7 +5,7 @@ use pando_pci::PortKind;
 use super::FabricBuilder;
 use crate::error::BuildError;
 use crate::options::Place;
-use crate::topology::BusIndex;
+use crate::topology::{BusIndex, ROOT_BUS};
 
 const DEVICES: u8 = 32;
 const FUNCTIONS: u8 = 8;
@@ -45,6 +45,13 @@ impl FabricBuilder {
                 most: usize::from(DEVICES - first),
             }
         })
+    }
+
+    /// The device number `device` of the root bus, if nobody has it.
+    pub(super) fn free_place(&self, id: &str, device: u8) -> Result<u8, BuildError> {
+        let place = Place { device, function: 0 };
+        self.wanted(id, PortKind::RootPort, ROOT_BUS, place)?;
+        Ok(device)
     }
 
     fn wanted(

@@ -100,13 +100,20 @@ fn an_integrated_device_sits_on_bus_0() {
     let mut place = None;
     machine
         .builder
-        .attach_integrated("ep", |link, device| {
+        .attach_integrated("ep", None, |link, device| {
             place = Some(device);
             vec![super::support::Fake::at(link, device << 3)]
         })
         .unwrap();
+    let wanted = |link, device: u8| vec![super::support::Fake::at(link, device << 3)];
+    machine.builder.attach_integrated("at 9", Some(9), wanted).unwrap();
+    for taken in [0, 1, 2, 9, 32] {
+        let refused = machine.builder.attach_integrated("no", Some(taken), |_, _| Vec::new());
+        assert!(refused.is_err(), "device {taken}");
+    }
     let (fabric, _) = machine.build();
     Guest(&fabric).enumerate();
+    assert!(Guest(&fabric).is_there(RequesterId::new(0, 9 << 3)));
     let id = RequesterId::new(0, place.unwrap() << 3);
     assert_eq!(id, RequesterId::new(0, 0x10));
     assert!(Guest(&fabric).is_there(id));

@@ -62,20 +62,24 @@ impl Cards {
         Ok(())
     }
 
-    /// Puts a card on the root bus.
+    /// Puts a device on the root bus: one card per function.
     pub(super) fn attach_integrated(
         &mut self,
         fabric: &mut FabricBuilder,
-        nic: &Nic,
+        nics: &[&Nic],
     ) -> Result<()> {
-        let mut device = Ok(None);
-        fabric.attach_integrated(nic.id.as_str(), |link, number| {
-            let acs = nic.acs.map(|acs| function_access_control(acs, 1 + nic.vfs.len()));
-            let slot = Slot { function: number << 3, integrated: true, acs, ..Slot::default() };
-            device = self.card(nic, &slot, &link).map(Some);
-            device.iter().flatten().cloned().collect()
+        let Some(first) = nics.first() else { return Ok(()) };
+        let mut built = Ok(());
+        fabric.attach_integrated(first.id.as_str(), Some(first.position.device), |link, _| {
+            let slots = slots(nics).into_iter().map(|slot| Slot { integrated: true, ..slot });
+            let devices: Result<Vec<_>> =
+                nics.iter().zip(slots).map(|(nic, slot)| self.card(nic, &slot, &link)).collect();
+            devices.unwrap_or_else(|error| {
+                built = Err(error);
+                Vec::new()
+            })
         })?;
-        device.map(|_| ())
+        built
     }
 
     fn card(&mut self, nic: &Nic, slot: &Slot, link: &Arc<dyn Link>) -> Result<Arc<dyn Device>> {

@@ -1,5 +1,6 @@
 //! The PCI tree of a machine, built from its platform: ports and switches here, cards by [`cards`](super::cards).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
@@ -74,8 +75,8 @@ pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
         tree.fabric.root_port(port.id.as_str(), options)?;
         tree.below(port)
     })?;
-    for nic in &root.endpoints {
-        tree.cards.attach_integrated(&mut tree.fabric, nic)?;
+    for nics in devices(&root.endpoints).values() {
+        tree.cards.attach_integrated(&mut tree.fabric, nics)?;
     }
     if let (Some(dmar), Some(registers)) = (&parts.layout.dmar, iommu.registers) {
         tree.fabric.add_fixed(Gpa(dmar.base), layout::DMAR.size, registers)?;
@@ -163,10 +164,20 @@ impl Builder {
     }
 }
 
+/// The cards on the root bus by device number, each with its functions in order.
+fn devices(endpoints: &[Nic]) -> BTreeMap<u8, Vec<&Nic>> {
+    let mut devices = BTreeMap::<u8, Vec<&Nic>>::new();
+    for nic in endpoints {
+        devices.entry(nic.position.device).or_default().push(nic);
+    }
+    devices.values_mut().for_each(|nics| nics.sort_by_key(|nic| nic.position.function));
+    devices
+}
+
 /// A way into the root complex for what is no PCI function.
 fn root_bus_link(fabric: &mut FabricBuilder) -> Result<Arc<dyn Link>> {
     let mut link = None;
-    fabric.attach_integrated("ioapic", |root, _| {
+    fabric.attach_integrated("ioapic", None, |root, _| {
         link = Some(root);
         Vec::new()
     })?;

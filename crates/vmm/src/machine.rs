@@ -5,6 +5,7 @@
 
 mod captures;
 mod cards;
+mod functions;
 mod host;
 mod iommu;
 pub(crate) mod reports;

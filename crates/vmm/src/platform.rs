@@ -15,6 +15,7 @@ use toml::de::DeTable;
 mod acs;
 mod build;
 mod bus;
+mod exerciser;
 mod file;
 mod keys;
 mod link;
@@ -36,6 +37,7 @@ mod value;
 
 pub use acs::AcsServices;
 pub use bus::Needs;
+pub use exerciser::Exerciser;
 pub use mac::MacAddress;
 pub use machine::{Below, IommuModel, Machine, Port, RootComplex, Switch};
 pub use model::{MODELS, ModelLimits, NicModel};

@@ -4,17 +4,19 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use pando_engine::{Engine, MacAddress, Switch};
+use pando_exerciser::{Exerciser as ExerciserCard, ExerciserConfig};
 use pando_fabric::FabricBuilder;
 use pando_ixgbe::IntelNic;
-use pando_pci::{AriHierarchy, Device, Slot};
+use pando_pci::{Device, Slot};
 use pando_tlp::Link;
 use pando_virtio_net::{NicConfig, VfConfig, VirtioNic};
 
 use super::captures::Captures;
+use super::functions::{Function, slots};
 use super::reports::Reports;
-use super::tree::{Parts, function_access_control};
+use super::tree::Parts;
 use super::uplinks;
-use crate::platform::{Nic, NicModel};
+use crate::platform::{Exerciser, Nic, NicModel};
 
 /// Descriptors of a virtio queue: a burst of long frames fits.
 const QUEUE_SIZE: u16 = 1024;
@@ -50,15 +52,15 @@ impl Cards {
         &mut self,
         fabric: &mut FabricBuilder,
         port: &str,
-        nics: &[&Nic],
+        functions: &[Function<'_>],
     ) -> Result<()> {
-        let Some(first) = nics.first() else { return Ok(()) };
-        let link = fabric.reserve(first.id.as_str(), port)?;
+        let Some(first) = functions.first() else { return Ok(()) };
+        let link = fabric.reserve(first.id().as_str(), port)?;
         let mut devices = Vec::new();
-        for (nic, slot) in nics.iter().zip(slots(nics)) {
-            devices.push(self.card(nic, &slot, &link)?);
+        for (function, slot) in functions.iter().zip(slots(functions)) {
+            devices.push(self.function(*function, &slot, &link)?);
         }
-        fabric.fill(first.id.as_str(), devices)?;
+        fabric.fill(first.id().as_str(), devices)?;
         Ok(())
     }
 
@@ -66,20 +68,49 @@ impl Cards {
     pub(super) fn attach_integrated(
         &mut self,
         fabric: &mut FabricBuilder,
-        nics: &[&Nic],
+        functions: &[Function<'_>],
     ) -> Result<()> {
-        let Some(first) = nics.first() else { return Ok(()) };
+        let Some(first) = functions.first() else { return Ok(()) };
         let mut built = Ok(());
-        fabric.attach_integrated(first.id.as_str(), Some(first.position.device), |link, _| {
-            let slots = slots(nics).into_iter().map(|slot| Slot { integrated: true, ..slot });
+        let (id, device) = (first.id().as_str(), first.position().device);
+        fabric.attach_integrated(id, Some(device), |link, _| {
+            let slots = slots(functions).into_iter().map(|slot| Slot { integrated: true, ..slot });
+            let functions = functions.iter().zip(slots);
             let devices: Result<Vec<_>> =
-                nics.iter().zip(slots).map(|(nic, slot)| self.card(nic, &slot, &link)).collect();
+                functions.map(|(function, slot)| self.function(*function, &slot, &link)).collect();
             devices.unwrap_or_else(|error| {
                 built = Err(error);
                 Vec::new()
             })
         })?;
         built
+    }
+
+    fn function(
+        &mut self,
+        function: Function<'_>,
+        slot: &Slot,
+        link: &Arc<dyn Link>,
+    ) -> Result<Arc<dyn Device>> {
+        match function {
+            Function::Nic(nic) => self.card(nic, slot, link),
+            Function::Exerciser(exerciser) => self.exerciser(exerciser, slot, link),
+        }
+    }
+
+    fn exerciser(
+        &mut self,
+        exerciser: &Exerciser,
+        slot: &Slot,
+        link: &Arc<dyn Link>,
+    ) -> Result<Arc<dyn Device>> {
+        let id = exerciser.id.as_str();
+        let config = ExerciserConfig { name: id.to_owned(), vfs: exerciser.vfs };
+        let card = ExerciserCard::new(&config, slot, link.clone())
+            .with_context(|| format!("exerciser `{id}`"))?;
+        let device = card.device();
+        self.reports.add(&["cards", id, "functions"], move || serde_json::to_value(card.report()));
+        Ok(device)
     }
 
     fn card(&mut self, nic: &Nic, slot: &Slot, link: &Arc<dyn Link>) -> Result<Arc<dyn Device>> {
@@ -170,26 +201,4 @@ fn workers(parts: &Parts<'_>) -> usize {
         parts.platform.root_complex.nics().iter().map(|nic| 1 + nic.vfs.len()).sum();
     let host = std::thread::available_parallelism().map_or(1, usize::from);
     parts.workers.unwrap_or(host.min(functions)).max(1)
-}
-
-/// The places of the cards that are functions of one device. VFs of the first lie where its model puts them; with several PFs
-/// that have VFs each gets a bus of its own for them.
-fn slots(nics: &[&Nic]) -> Vec<Slot> {
-    let ari = AriHierarchy::default();
-    let with_vfs = |nics: &[&Nic]| nics.iter().filter(|nic| !nic.vfs.is_empty()).count();
-    let several = with_vfs(nics) > 1;
-    let functions = nics.iter().map(|nic| 1 + nic.vfs.len()).sum();
-    (0..nics.len())
-        .map(|index| Slot {
-            function: nics[index].position.bits(),
-            multi_function: nics.len() > 1,
-            next_function: nics.get(index + 1).map_or(0, |next| next.position.bits()),
-            integrated: false,
-            acs: nics[index].acs.map(|acs| function_access_control(acs, functions)),
-            vf_offset: several
-                .then(|| nics[index].vf_offset_behind(with_vfs(&nics[..index]) as u8)),
-            ari: ari.clone(),
-            follows: with_vfs(&nics[..index]) > 0,
-        })
-        .collect()
 }

@@ -11,6 +11,7 @@ use pando_pci::{Acs, AcsServices};
 use pando_tlp::{Dma, Epochs, Gpa, GuestRam, Iommu, Link, Mmio, MsiSink, Requester, RequesterId};
 
 use super::cards::Cards;
+use super::functions::Function;
 use super::iommu;
 use super::reports::{Reports, Source};
 use crate::doorbells::{DoorbellWake, KvmDoorbells};
@@ -121,10 +122,11 @@ impl Builder {
 
     /// What is plugged in at a port, switches with all that is below them.
     fn below(&mut self, port: &Port) -> Result<()> {
-        let mut nics: Vec<&Nic> = Vec::new();
+        let mut functions = Vec::new();
         for below in &port.below {
             match below {
-                Below::Nic(nic) => nics.push(nic),
+                Below::Nic(nic) => functions.push(Function::Nic(nic)),
+                Below::Exerciser(exerciser) => functions.push(Function::Exerciser(exerciser)),
                 Below::Switch(switch) if port.below.len() == 1 => self.switch(port, switch)?,
                 Below::Switch(switch) => bail!(
                     "switch `{}` shares port `{}` with other functions, which is not available yet",
@@ -133,7 +135,7 @@ impl Builder {
                 ),
             }
         }
-        self.cards.attach(&mut self.fabric, port.id.as_str(), &nics)
+        self.cards.attach(&mut self.fabric, port.id.as_str(), &functions)
     }
 
     fn switch(&mut self, port: &Port, switch: &Switch) -> Result<()> {
@@ -165,12 +167,12 @@ impl Builder {
 }
 
 /// The cards on the root bus by device number, each with its functions in order.
-fn devices(endpoints: &[Nic]) -> BTreeMap<u8, Vec<&Nic>> {
-    let mut devices = BTreeMap::<u8, Vec<&Nic>>::new();
+fn devices(endpoints: &[Nic]) -> BTreeMap<u8, Vec<Function<'_>>> {
+    let mut devices = BTreeMap::<u8, Vec<Function<'_>>>::new();
     for nic in endpoints {
-        devices.entry(nic.position.device).or_default().push(nic);
+        devices.entry(nic.position.device).or_default().push(Function::Nic(nic));
     }
-    devices.values_mut().for_each(|nics| nics.sort_by_key(|nic| nic.position.function));
+    devices.values_mut().for_each(|nics| nics.sort_by_key(|nic| nic.position().function));
     devices
 }
 

@@ -1,5 +1,6 @@
 //! From entries that fit together to the tree.
 
+use super::exerciser::{Exerciser, ExerciserEntry};
 use super::file::{File, PortEntry, SwitchEntry};
 use super::link::{Links, Plug};
 use super::mac::CardAddresses;
@@ -13,6 +14,7 @@ struct Parts {
     links: Links,
     switches: Vec<Option<SwitchEntry>>,
     nics: Vec<Option<(NicEntry, CardAddresses)>>,
+    exercisers: Vec<Option<ExerciserEntry>>,
 }
 
 /// The tree and the recordings; `cards` has the addresses of each card. Only for a file without problems.
@@ -28,6 +30,7 @@ pub(super) fn build(
     let mut parts = Parts {
         links,
         switches: file.switches.into_iter().map(Some).collect(),
+        exercisers: file.exercisers.into_iter().map(Some).collect(),
         nics: nics.map(|(nic, card)| card.map(|card| (nic, card))).collect(),
     };
     let mut endpoints: Vec<Nic> =
@@ -66,6 +69,7 @@ impl Parts {
     fn below(&mut self, plug: Plug) -> Option<Below> {
         match plug {
             Plug::Switch(index) => self.switch(index).map(Below::Switch),
+            Plug::Exerciser(index) => self.exerciser(index).map(Below::Exerciser),
             Plug::Nic(index) => {
                 let entry = &self.nics.get(index)?.as_ref()?.0;
                 let function =
@@ -85,6 +89,14 @@ impl Parts {
             acs: switch.acs,
             downstream: self.ports(switch.downstream, numbers),
         })
+    }
+
+    fn exerciser(&mut self, index: usize) -> Option<Exerciser> {
+        let ExerciserEntry { id, position, acs, vfs, .. } =
+            self.exercisers.get_mut(index)?.take()?;
+        let function = position.function.as_ref().map_or(0, |function| *function.get_ref());
+        let position = DeviceFunction { device: 0, function };
+        Some(Exerciser { id: id.into_inner(), position, acs, vfs })
     }
 
     fn nic(&mut self, index: usize, position: DeviceFunction) -> Option<Nic> {

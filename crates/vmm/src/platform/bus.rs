@@ -38,13 +38,14 @@ impl RootComplex {
     /// What the tree takes.
     pub fn needs(&self) -> Needs {
         let ports = self.all_ports();
-        let nics = self.nics();
+        let (nics, exercisers) = (self.nics(), self.exercisers());
         let switches = ports
             .iter()
             .flat_map(|port| &port.below)
             .count()
-            .saturating_sub(nics.len() - self.endpoints.len());
-        let spilling = nics.iter().filter(|nic| !nic.vfs.is_empty()).count();
+            .saturating_sub(nics.len() - self.endpoints.len() + exercisers.len());
+        let spilling = nics.iter().filter(|nic| !nic.vfs.is_empty()).count()
+            + exercisers.iter().filter(|exerciser| exerciser.vfs > 0).count();
         let buses = (1 + ports.len() + switches + spilling).min(SEGMENT as usize) as u32;
         let bridges = (ports.len() + switches) as u64;
         let bars = |nic: &&super::nic::Nic| {
@@ -54,7 +55,11 @@ impl RootComplex {
         Needs {
             buses: buses as u16,
             ecam_buses: (buses + SPARE).next_multiple_of(UNIT).min(SEGMENT) as u16,
-            memory_32: bridges * 2 * WINDOW,
+            memory_32: bridges * 2 * WINDOW
+                + exercisers
+                    .iter()
+                    .map(|exerciser| exerciser.bar_bytes().next_multiple_of(WINDOW))
+                    .sum::<u64>(),
             memory_64: nics
                 .iter()
                 .map(bars)
@@ -109,6 +114,12 @@ impl Count<'_> {
                 let switch = &file.switches[index];
                 self.take(switch.id.get_ref().as_str(), switch.id.span());
                 switch.downstream.iter().for_each(|port| self.port(port));
+            }
+            Plug::Exerciser(index) => {
+                let exerciser = &file.exercisers[index];
+                if exerciser.vfs > 0 {
+                    self.take(exerciser.id.get_ref().as_str(), exerciser.id.span());
+                }
             }
             Plug::Nic(index) => {
                 let nic = &file.nics[index];

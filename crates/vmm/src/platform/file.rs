@@ -6,6 +6,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::acs::AcsServices;
+use super::exerciser::ExerciserEntry;
 use super::keys;
 use super::machine::{IommuModel, Machine};
 use super::nic_entry::{CaptureEntry, NicEntry};
@@ -26,6 +27,7 @@ pub(super) struct File {
     pub(super) root_ports: Vec<PortEntry>,
     pub(super) switches: Vec<SwitchEntry>,
     pub(super) nics: Vec<NicEntry>,
+    pub(super) exercisers: Vec<ExerciserEntry>,
     pub(super) captures: Vec<CaptureEntry>,
 }
 
@@ -101,6 +103,11 @@ impl File {
                 .tables("nic", &keys::NIC, ENTRIES)
                 .iter()
                 .filter_map(NicEntry::read)
+                .collect(),
+            exercisers: file
+                .tables("exerciser", &keys::EXERCISER, ENTRIES)
+                .iter()
+                .filter_map(ExerciserEntry::read)
                 .collect(),
             captures: file
                 .tables("capture", &keys::CAPTURE, CAPTURES)

@@ -69,6 +69,7 @@ pub(super) const FILE: Section = Section {
         key("root-port", "tables", "none", "The root ports."),
         key("switch", "tables", "none", "The switches with their downstream ports."),
         key("nic", "tables", "none", "The network cards."),
+        key("exerciser", "tables", "none", "The functions that do DMA on command."),
         key("capture", "tables", "none", "The ports whose frames are recorded."),
     ],
 };
@@ -288,6 +289,33 @@ pub(super) const FAULTS: Section = Section {
     ],
 };
 
+pub(super) const EXERCISER: Section = Section {
+    name: "[[exerciser]]",
+    about: "A function that reads, writes and copies at any address on command, to try out isolation: its registers are those of Linux' driver `pci_endpoint_test`. It may share its port with cards, as one of several functions of a device.",
+    keys: &[
+        ID,
+        key("at", "a port's id", REQUIRED, "The port it is plugged into."),
+        key(
+            "function",
+            "0 to 7",
+            "0",
+            "Function number, when it shares its port with other devices.",
+        ),
+        key(
+            "acs",
+            "`true`, `false`, or a list of `rr` `cr` `ec` `dt`",
+            "`true`: all four",
+            "Access Control Services between the functions of one device. `false` is no capability.",
+        ),
+        key(
+            "vfs",
+            "0 to 255",
+            "7",
+            "Virtual functions it can have (TotalVFs); with 0 it has no SR-IOV capability.",
+        ),
+    ],
+};
+
 pub(super) const CAPTURE: Section = Section {
     name: "[[capture]]",
     about: "A recording of all frames at one port, in both directions.",
@@ -303,7 +331,7 @@ pub(super) const CAPTURE: Section = Section {
 };
 
 /// Every section, in the order of the reference.
-pub(super) const SECTIONS: [&Section; 12] = [
+pub(super) const SECTIONS: [&Section; 13] = [
     &FILE,
     &MACHINE,
     &IOMMU,
@@ -315,5 +343,6 @@ pub(super) const SECTIONS: [&Section; 12] = [
     &VF,
     &UPLINK,
     &FAULTS,
+    &EXERCISER,
     &CAPTURE,
 ];

@@ -19,6 +19,7 @@ const LISTED: usize = 8;
 pub(super) enum Plug {
     Switch(usize),
     Nic(usize),
+    Exerciser(usize),
 }
 
 /// How a file's entries connect.
@@ -41,6 +42,7 @@ enum Named {
     /// With its place in the list of switches.
     Switch(usize),
     Nic,
+    Exerciser,
 }
 
 type Names<'f> = BTreeMap<&'f str, (Named, Range<usize>)>;
@@ -62,6 +64,11 @@ pub(super) fn link(file: &File, problems: &Problems<'_>) -> Links {
             links.plugs.entry(port).or_default().push(Plug::Nic(index));
         }
     }
+    for (index, exerciser) in file.exercisers.iter().enumerate() {
+        if let Some(port) = port(&exerciser.at, "at", file, &names, problems) {
+            links.plugs.entry(port).or_default().push(Plug::Exerciser(index));
+        }
+    }
     for (port, plugs) in &links.plugs {
         let positions: Vec<&Position> = plugs.iter().map(|plug| position(file, *plug)).collect();
         number::assign_link(&positions, port.as_str(), problems);
@@ -76,6 +83,7 @@ fn position(file: &File, plug: Plug) -> &Position {
     match plug {
         Plug::Switch(index) => &file.switches[index].position,
         Plug::Nic(index) => &file.nics[index].position,
+        Plug::Exerciser(index) => &file.exercisers[index].position,
     }
 }
 
@@ -87,7 +95,8 @@ fn names<'f>(file: &'f File, problems: &Problems<'_>) -> Names<'f> {
         std::iter::once((&switch.id, Named::Switch(index))).chain(downstream)
     });
     let nics = file.nics.iter().map(|nic| (&nic.id, Named::Nic));
-    let mut all: Vec<_> = ports.chain(switches).chain(nics).collect();
+    let exercisers = file.exercisers.iter().map(|each| (&each.id, Named::Exerciser));
+    let mut all: Vec<_> = ports.chain(switches).chain(nics).chain(exercisers).collect();
     all.sort_by_key(|(id, _)| id.span().start);
     let mut names = Names::new();
     for (id, named) in all {
@@ -134,8 +143,16 @@ fn port(
                 right,
             )
         }
+        Some(Named::Exerciser) => {
+            let right = format!("name a port: {}", one_of(ports().take(LISTED)));
+            let named = quote(text);
+            (format!("`{key}` names the exerciser {named}, which has no port for devices"), right)
+        }
         None if text == ROOT_BUS => (
-            "a switch on the root bus".to_owned(),
+            match key {
+                "at" => "an exerciser on the root bus".to_owned(),
+                _ => "a switch on the root bus".to_owned(),
+            },
             format!("name a port: {}", one_of(ports().take(LISTED))),
         ),
         None => {

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::acs::AcsServices;
+use super::exerciser::Exerciser;
 use super::nic::Nic;
 use super::value::{Cpus, DeviceFunction, Id, MemorySize};
 
@@ -74,6 +75,8 @@ pub enum Below {
     Switch(Switch),
     /// A network card's physical function.
     Nic(Nic),
+    /// An exerciser's physical function.
+    Exerciser(Exerciser),
 }
 
 /// A switch.
@@ -95,6 +98,7 @@ impl Below {
         match self {
             Self::Switch(switch) => switch.position,
             Self::Nic(nic) => nic.position,
+            Self::Exerciser(exerciser) => exerciser.position,
         }
     }
 }
@@ -113,10 +117,20 @@ impl RootComplex {
         for port in self.all_ports() {
             nics.extend(port.below.iter().filter_map(|below| match below {
                 Below::Nic(nic) => Some(nic),
-                Below::Switch(_) => None,
+                Below::Switch(_) | Below::Exerciser(_) => None,
             }));
         }
         nics
+    }
+
+    /// Every exerciser of the tree.
+    pub fn exercisers(&self) -> Vec<&Exerciser> {
+        let below = self.all_ports().into_iter().flat_map(|port| &port.below);
+        let exerciser = |below| match below {
+            &Below::Exerciser(ref exerciser) => Some(exerciser),
+            Below::Nic(_) | Below::Switch(_) => None,
+        };
+        below.filter_map(exerciser).collect()
     }
 
     /// Every root port and downstream port, each before what is below it.

@@ -39,15 +39,6 @@ pub struct Nic {
     pub uplink: Option<Uplink>,
 }
 
-impl Nic {
-    /// The First VF Offset with which the virtual functions lie from function 0 on the bus `nth` + 1 behind the card's own. With
-    /// `nth` counting, from 0, the cards with virtual functions on one bus, no two functions get one routing id.
-    pub fn vf_offset_behind(&self, nth: u8) -> u16 {
-        let bus = (u16::from(nth) + 1).wrapping_mul(0x100);
-        bus.wrapping_sub(self.position.bits().into())
-    }
-}
-
 /// A virtual function.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Vf {

@@ -4,6 +4,7 @@ use std::fmt::{self, Write};
 
 use super::Platform;
 use super::acs::AcsServices;
+use super::exerciser::Exerciser;
 use super::machine::{Below, Port};
 use super::nic::{CapturePort, Faults, Nic, SocketKind, Uplink, UplinkKind, Vf};
 
@@ -43,6 +44,7 @@ impl Platform {
         let text = format!("{} {} {kind}, {}", port.position, port.id, acs(port.acs));
         let below = port.below.iter().map(|below| match below {
             Below::Nic(nic) => self.nic(nic),
+            Below::Exerciser(exerciser) => self::exerciser(exerciser),
             Below::Switch(switch) => {
                 let services = switch.acs.map(|services| format!(", {}", acs(Some(services))));
                 let text = format!(
@@ -86,6 +88,13 @@ impl Platform {
             below: below.into_iter().map(|text| Line { text, below: Vec::new() }).collect(),
         }
     }
+}
+
+fn exerciser(exerciser: &Exerciser) -> Line {
+    let Exerciser { id, position, acs: services, vfs } = exerciser;
+    let vfs = format!("{vfs} VF{}", plural(*vfs));
+    let text = format!("{position} {id} exerciser, {vfs}, {}", acs(*services));
+    Line { text, below: Vec::new() }
 }
 
 fn plural(count: u16) -> &'static str {

@@ -46,8 +46,17 @@ fn every_example_is_a_platform() {
         }
     }
     names.sort();
-    let known =
-        ["acs", "default", "demo", "joined", "minimal", "multi-function", "nested", "two-cards"];
+    let known = [
+        "acs",
+        "default",
+        "demo",
+        "exercisers",
+        "joined",
+        "minimal",
+        "multi-function",
+        "nested",
+        "two-cards",
+    ];
     assert_eq!(names, known);
 }
 
@@ -75,6 +84,20 @@ root complex, peer-to-peer between root ports
 └─ 02.0 rp1 root port, ACS sv tb rr cr uf ec dt
 ";
     assert_eq!(platform.tree(), expected);
+}
+
+#[test]
+fn exercisers_are_functions_like_any() {
+    let platform = parsed(include_str!("../../../../examples/exercisers.toml"));
+    let all = platform.root_complex.exercisers();
+    let numbers: Vec<_> = all.iter().map(|each| (each.id.as_str(), each.vfs)).collect();
+    assert_eq!(numbers, [("first", 3), ("second", 0), ("third", 7)]);
+    assert_eq!((all[2].position.function, all[2].acs), (1, None));
+    // Bus 0, two links, the inside of the switch, its two links, and one for the VFs of each that has some.
+    assert_eq!(platform.root_complex.needs().buses, 1 + 2 + 1 + 2 + 3);
+    let tree = platform.tree();
+    assert!(tree.contains("00.0 first exerciser, 3 VFs, ACS rr cr ec dt\n"), "{tree}");
+    assert!(tree.contains("00.1 third exerciser, 7 VFs, no ACS\n"), "{tree}");
 }
 
 #[test]
@@ -290,7 +313,7 @@ fn functions_of_one_device_have_routing_ids_of_their_own_with_their_vfs() {
     let mut ids = std::collections::BTreeSet::new();
     for (nth, nic) in (0..).zip(&nics) {
         let pf = 0x100 + u16::from(nic.position.bits()); // bus 1
-        let first = pf + nic.vf_offset_behind(nth);
+        let first = pf + nic.position.vf_offset_behind(nth);
         ids.extend((first..first + 255).chain([pf]));
     }
     assert_eq!(ids.len(), 8 * 256);

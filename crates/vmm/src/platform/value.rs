@@ -294,6 +294,13 @@ impl DeviceFunction {
     pub fn bits(self) -> u8 {
         self.device << 3 | self.function & 7
     }
+
+    /// The First VF Offset of the physical function here with which its virtual functions lie from function 0 on the bus
+    /// `nth` + 1 behind its own. With `nth` counting, from 0, the functions with virtual ones on one bus, no two get one routing id.
+    pub fn vf_offset_behind(self, nth: u8) -> u16 {
+        let bus = (u16::from(nth) + 1).wrapping_mul(0x100);
+        bus.wrapping_sub(self.bits().into())
+    }
 }
 
 impl fmt::Display for DeviceFunction {

@@ -15,6 +15,9 @@ fn shape(text: &str) -> Vec<String> {
             Below::Switch(switch) => {
                 format!(" .{}={}:{}", switch.position.function, switch.id, acs(switch.acs))
             }
+            Below::Exerciser(each) => {
+                format!(" .{}={}:{}", each.position.function, each.id, acs(each.acs))
+            }
             Below::Nic(nic) => format!(" .{}={}:{}", nic.position.function, nic.id, acs(nic.acs)),
         });
         let below: String = below.collect();

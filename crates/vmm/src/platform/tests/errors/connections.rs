@@ -4,6 +4,29 @@ use super::Case;
 
 pub(super) const CASES: &[Case] = &[
     Case {
+        name: "exercisers where none can be",
+        text: r#"
+[[root-port]]
+id = "rp0"
+[[exerciser]]
+id = "first"
+at = "root-bus"
+[[exerciser]]
+id = "second"
+at = "first"
+[[exerciser]]
+id = "second"
+at = "rp0"
+vfs = 256
+"#,
+        reports: &[
+            "6:6: an exerciser on the root bus; name a port: `rp0`",
+            "9:6: `at` names the exerciser `first`, which has no port for devices; name a port: `rp0`",
+            "11:6: the id `second` is taken (line 8); give each port, switch and card an id of its own",
+            "13:7: `vfs` is 256; give 0 to 255",
+        ],
+    },
+    Case {
         name: "two devices at one port",
         text: r#"
 [[root-port]]

@@ -204,7 +204,7 @@ id = "nic0"
 at = "rp0"
 model = "e1000"
 "#,
-        reports: &["7:9: unknown `model` `e1000`; write `virtio`"],
+        reports: &["7:9: unknown `model` `e1000`; write `virtio` or `82599`"],
     },
     Case {
         name: "an unknown IOMMU",

@@ -1,0 +1,71 @@
+//! The functions of a device, whatever they are, and where each of them sits.
+
+use pando_pci::{AriHierarchy, Slot};
+
+use super::tree::function_access_control;
+use crate::platform::{AcsServices, DeviceFunction, Exerciser, Id, Nic};
+
+/// A physical function.
+#[derive(Clone, Copy)]
+pub(super) enum Function<'a> {
+    /// A network card.
+    Nic(&'a Nic),
+    /// An exerciser.
+    Exerciser(&'a Exerciser),
+}
+
+impl Function<'_> {
+    pub(super) fn id(&self) -> &Id {
+        match self {
+            Self::Nic(nic) => &nic.id,
+            Self::Exerciser(exerciser) => &exerciser.id,
+        }
+    }
+
+    pub(super) fn position(&self) -> DeviceFunction {
+        match self {
+            Self::Nic(nic) => nic.position,
+            Self::Exerciser(exerciser) => exerciser.position,
+        }
+    }
+
+    fn acs(&self) -> Option<AcsServices> {
+        match self {
+            Self::Nic(nic) => nic.acs,
+            Self::Exerciser(exerciser) => exerciser.acs,
+        }
+    }
+
+    fn vfs(&self) -> usize {
+        match self {
+            Self::Nic(nic) => nic.vfs.len(),
+            Self::Exerciser(exerciser) => exerciser.vfs.into(),
+        }
+    }
+}
+
+/// The places of the functions of one device. VFs of the first lie where its model puts them; with several PFs that have VFs
+/// each gets a bus of its own for them.
+pub(super) fn slots(functions: &[Function<'_>]) -> Vec<Slot> {
+    let ari = AriHierarchy::default();
+    let with_vfs =
+        |functions: &[Function<'_>]| functions.iter().filter(|each| each.vfs() > 0).count();
+    let several = with_vfs(functions) > 1;
+    let all = functions.iter().map(|function| 1 + function.vfs()).sum();
+    (0..functions.len())
+        .map(|index| {
+            let (function, before) = (&functions[index], with_vfs(&functions[..index]));
+            let next = functions.get(index + 1);
+            Slot {
+                function: function.position().bits(),
+                multi_function: functions.len() > 1,
+                next_function: next.map_or(0, |next| next.position().bits()),
+                integrated: false,
+                acs: function.acs().map(|acs| function_access_control(acs, all)),
+                vf_offset: several.then(|| function.position().vf_offset_behind(before as u8)),
+                ari: ari.clone(),
+                follows: before > 0,
+            }
+        })
+        .collect()
+}

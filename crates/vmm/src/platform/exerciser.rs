@@ -1,0 +1,56 @@
+//! `[[exerciser]]`: a function that does DMA at any address on command.
+
+use serde::Serialize;
+use toml::Spanned;
+
+use super::acs::AcsServices;
+use super::file::{Position, acs};
+use super::read::Reader;
+use super::value::{DeviceFunction, Id};
+
+/// Virtual functions of an exerciser that doesn't say.
+const VFS: u16 = 7;
+/// The most virtual functions.
+const VFS_MAX: u16 = 255;
+/// Bytes of 32-bit memory that one function's BARs take.
+const BAR_BYTES: u64 = 0x9000;
+
+/// An exerciser: one physical function and the virtual functions it can have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Exerciser {
+    /// Its name.
+    pub id: Id,
+    /// Where its physical function is on its port's bus; the device number is 0.
+    pub position: DeviceFunction,
+    /// The ACS capability of its functions; `None` means that they have no such capability.
+    pub acs: Option<AcsServices>,
+    /// TotalVFs; with 0 it has no SR-IOV capability.
+    pub vfs: u16,
+}
+
+impl Exerciser {
+    /// Bytes of 32-bit memory that all its BARs take.
+    pub(super) fn bar_bytes(&self) -> u64 {
+        BAR_BYTES * (1 + u64::from(self.vfs))
+    }
+}
+
+/// An exerciser as it stands in the file.
+pub(super) struct ExerciserEntry {
+    pub(super) id: Spanned<Id>,
+    pub(super) at: Spanned<String>,
+    pub(super) position: Position,
+    pub(super) acs: Option<AcsServices>,
+    pub(super) vfs: u16,
+}
+
+impl ExerciserEntry {
+    pub(super) fn read(table: &Reader<'_, '_, '_>) -> Option<Self> {
+        ["id", "at"].iter().for_each(|key| table.require(key));
+        let acs = acs(table, AcsServices::FUNCTION, true);
+        let vfs = table.integer("vfs", 0..=VFS_MAX).map_or(VFS, Spanned::into_inner);
+        let id = table.parsed("id")?;
+        let position = Position::read(table, &id, 1);
+        Some(Self { at: table.text("at")?, position, acs, vfs, id })
+    }
+}

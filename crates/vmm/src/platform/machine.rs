@@ -126,11 +126,12 @@ impl RootComplex {
     /// Every exerciser of the tree.
     pub fn exercisers(&self) -> Vec<&Exerciser> {
         let below = self.all_ports().into_iter().flat_map(|port| &port.below);
-        let exerciser = |below| match below {
-            &Below::Exerciser(ref exerciser) => Some(exerciser),
-            Below::Nic(_) | Below::Switch(_) => None,
-        };
-        below.filter_map(exerciser).collect()
+        below
+            .filter_map(|below| match below {
+                Below::Exerciser(exerciser) => Some(exerciser),
+                Below::Nic(_) | Below::Switch(_) => None,
+            })
+            .collect()
     }
 
     /// Every root port and downstream port, each before what is below it.

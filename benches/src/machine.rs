@@ -135,7 +135,7 @@ fn plug(builder: &mut FabricBuilder, engine: &Arc<Engine>, vfs: u16) -> Result<(
 /// A function of the root complex, as the IOAPIC is one.
 fn way(builder: &mut FabricBuilder) -> Result<Arc<dyn Dma>> {
     let mut found: Option<Arc<dyn Link>> = None;
-    builder.attach_integrated("probe", |link, _| {
+    builder.attach_integrated("probe", None, |link, _| {
         found = Some(link);
         Vec::new()
     })?;

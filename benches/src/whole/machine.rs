@@ -73,7 +73,7 @@ impl Machines {
             let bytes = fs::read(archive);
             initrd.extend(bytes.with_context(|| format!("cannot read {}", archive.display()))?);
         }
-        initrd.extend(overlay::build(script));
+        initrd.extend(overlay::build(script, &[], None));
         let file = self.folder.join("initrd");
         fs::write(&file, initrd).context("cannot write the guest's initrd")?;
         Ok(file)

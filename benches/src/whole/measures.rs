@@ -158,11 +158,11 @@ fn throughput(mut guest: Guest) -> Result<f64> {
 }
 
 fn value(guest: &Guest, wanted: &str) -> Result<f64> {
-    let values = guest.events().iter().filter_map(|event| match event {
+    let mut values = guest.events().iter().filter_map(|event| match event {
         Event::Value { name, number, .. } if name == wanted => Some(*number),
         _ => None,
     });
-    match values.last() {
+    match values.next_back() {
         Some(number) => Ok(number),
         None => bail!("the guest did not tell '{wanted}': {}", said(guest)),
     }

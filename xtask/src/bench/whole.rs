@@ -11,8 +11,11 @@ use crate::kernels::{self, Series};
 use crate::ui::{self, Step};
 use crate::{apt, build, cli, initramfs, nested, packages, paths};
 
-/// Where QEMU 10 comes from.
-const SUITE: &str = "bookworm-backports";
+/// Where QEMU 10 comes from, and the releases whose libraries go with this machine's.
+const SUITE: &str = "/^bookworm(|-security|-updates|-backports)$/";
+
+/// Belongs to this machine's own loader, and can't be another's.
+const LIBC: &str = "libc6";
 
 /// Builds, gets the peer, and runs it all in L1, or directly where KVM is real.
 pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
@@ -69,6 +72,9 @@ fn qemu() -> Result<PathBuf> {
         let here = installed()?;
         for package in archive.resolve(&step, SUITE, "qemu-system-x86")? {
             let apt::Package { name, version } = &package;
+            if name == LIBC {
+                continue;
+            }
             if !here.lines().any(|line| line == format!("{name} {version}")) {
                 archive.unpack(&step, &package, &folder)?;
             }

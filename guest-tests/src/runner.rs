@@ -156,6 +156,9 @@ fn show(test: &str, event: &Event) {
     match event {
         Event::Check { name, failure } => {
             println!("test {test}: {name} ... {}", result(failure.is_none()));
+            if let Some(why) = failure {
+                println!("    {why}");
+            }
         }
         Event::Value { name, number, unit } => println!("{test}: {name} = {number} {unit}"),
         Event::Note(text) => println!("{test}: {text}"),

@@ -5,6 +5,7 @@ mod dpdk;
 mod flr;
 mod groups;
 mod input;
+mod isolation;
 mod lifecycle;
 mod payload;
 mod pci;
@@ -15,7 +16,7 @@ mod vtd;
 
 use crate::test::Test;
 
-/// The platform that a test gets unless it brings its own: a NIC below a switch, its cable looped back.
+/// The platform that a test gets unless it brings its own: a NIC below a switch, without a cable.
 pub const PLATFORM: &str = r#"
 [[root-port]]
 id = "rp0"
@@ -31,7 +32,6 @@ at = "dp0"
 model = "virtio"
 vfs = 7
 mac = "02:00:00:00:00:01"
-uplink = { loopback = true }
 "#;
 
 /// Every test.
@@ -45,6 +45,7 @@ pub fn tests() -> Vec<Test> {
         traffic::tests(),
         flr::tests(),
         groups::tests(),
+        isolation::tests(),
         vfio::tests(),
         vtd::tests(),
         dpdk::tests(),

@@ -11,8 +11,10 @@ pub(super) fn tests() -> Vec<Test> {
             .platform(nic("vfs = 63\nvf-queues = 1"))
             .memory("1GiB")
             .minutes(10),
+        // a VF takes 3 interrupt vectors, a CPU has about 200
         guest("sriov::255_vfs", many(255))
             .platform(nic("vfs = 255\nvf-queues = 1"))
+            .cpus(6)
             .memory("2GiB")
             .minutes(20),
         guest("sriov::rebind", REBIND).platform(nic("vfs = 2")),

@@ -34,6 +34,9 @@ struct Options {
     /// The QEMU binary
     #[arg(long, default_value = "qemu-system-x86_64")]
     qemu: PathBuf,
+    /// Run each test this often, to catch what fails only sometimes
+    #[arg(long, default_value_t = 1)]
+    repeat: usize,
     /// How results call this run
     #[arg(long, default_value = "this kernel")]
     label: String,
@@ -83,7 +86,7 @@ fn main() -> Result<ExitCode> {
     let pairs = archive.chunks_exact(2);
     let archives = pairs.map(|pair| (pair[0].display().to_string(), pair[1].clone())).collect();
     let runner = Runner { vmm, kernel, initrd, archives, folder, verbose };
-    let summary = runner.run(&tests);
+    let summary = runner.run(&vec![tests; options.repeat].concat());
     let _ = std::fs::remove_dir_all(&runner.folder); // a left-over in /tmp harms nobody
     summary.print(&options.label);
     Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -78,7 +78,9 @@ fn the_queue_goes_on_and_off() {
                 let _guard = participant.enter();
                 let before = gone.load(Ordering::SeqCst);
                 let found = translate().unwrap();
-                assert!(found != before, "{found:#x} was given up before the guard");
+                // What was given up may be given anew meanwhile, and then `gone` has changed.
+                let still_gone = gone.load(Ordering::SeqCst) == before;
+                assert!(found != before || !still_gone, "{found:#x} was given up before the guard");
             }
         });
         for round in 0..500 {

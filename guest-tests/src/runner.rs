@@ -48,21 +48,34 @@ pub struct Summary {
 }
 
 impl Runner {
-    /// Runs the tests.
+    /// Runs the tests. One that fails is run once more: an emulated machine on a busy host can be late, and what fails twice
+    /// has failed.
     #[must_use]
     pub fn run(&self, tests: &[Test]) -> Summary {
         let mut summary = Summary::default();
         for test in tests {
-            let start = Instant::now();
-            match (&test.body, &self.vmm) {
-                (Body::Guest(setup), Vmm::Qemu { sriov: false, .. }) if !setup.any_vmm => {
-                    summary.skip(test);
-                }
-                (Body::Guest(setup), _) => self.guest(test, setup, &mut summary, start),
-                (Body::Alone(_), Vmm::Qemu { .. }) => summary.skip(test),
-                (Body::Alone(body), Vmm::Pando(pando)) => {
-                    self.alone(test, *body, pando, &mut summary, start);
-                }
+            let mut outcome = self.once(test);
+            if outcome.failed > 0 {
+                println!("test {} ... once more, after {} failures", test.name, outcome.failed);
+                print!("{}", outcome.failures.concat());
+                outcome = self.once(test);
+            }
+            summary.join(outcome);
+        }
+        summary
+    }
+
+    fn once(&self, test: &Test) -> Summary {
+        let mut summary = Summary::default();
+        let start = Instant::now();
+        match (&test.body, &self.vmm) {
+            (Body::Guest(setup), Vmm::Qemu { sriov: false, .. }) if !setup.any_vmm => {
+                summary.skip(test);
+            }
+            (Body::Guest(setup), _) => self.guest(test, setup, &mut summary, start),
+            (Body::Alone(_), Vmm::Qemu { .. }) => summary.skip(test),
+            (Body::Alone(body), Vmm::Pando(pando)) => {
+                self.alone(test, *body, pando, &mut summary, start);
             }
         }
         summary
@@ -177,6 +190,13 @@ fn last_words(guest: &Guest) -> String {
 }
 
 impl Summary {
+    fn join(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+    }
+
     fn skip(&mut self, test: &Test) {
         self.skipped += 1;
         println!("test {} ... {}", test.name, paint("33", "skipped"));

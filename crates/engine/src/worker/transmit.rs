@@ -173,6 +173,8 @@ impl Forward<'_, '_> {
     fn route(&mut self, counters: &QueueCounters) {
         let sender = self.tables.port(self.from);
         let (mut packets, mut bytes) = (0, 0);
+        // The last answer that was one owner and nobody else: it holds for every frame of the batch that asks the same.
+        let mut answered = None;
         for (index, frame) in self.batch.iter().enumerate().take(self.frames) {
             if self.progress.is_done(index) {
                 continue;
@@ -181,16 +183,31 @@ impl Forward<'_, '_> {
             if let (Some(capture), false) = (&sender.capture, again) {
                 capture.frame(Direction::Outbound, frame);
             }
+            let asked = (frame.destination(), frame.vlan());
             let sent = match judge(&sender.filter, sender.policy.as_deref(), &frame) {
                 Verdict::Drop(why) => Err(why),
-                Verdict::Pass => self.tables.route(self.from, &frame, |port, owner| {
-                    if owner {
-                        self.owners[index] = port;
+                Verdict::Pass if answered.is_some_and(|(answered, _)| answered == asked) => {
+                    if let Some((_, owner)) = answered {
+                        self.owners[index] = owner;
+                        self.scratch.note(owner, index);
                     }
-                    if owner || !again {
-                        self.scratch.note(port, index);
-                    }
-                }),
+                    Ok(())
+                }
+                Verdict::Pass => {
+                    let (mut owned, mut others) = (None, false);
+                    let sent = self.tables.route(self.from, &frame, |port, owner| {
+                        if owner {
+                            self.owners[index] = port;
+                            owned = Some(port);
+                        }
+                        others |= !owner;
+                        if owner || !again {
+                            self.scratch.note(port, index);
+                        }
+                    });
+                    answered = owned.filter(|_| !others).map(|owner| (asked, owner));
+                    sent
+                }
             };
             match sent {
                 Err(why) => self.dropped[why as usize] += 1,

@@ -5,6 +5,7 @@ mod dpdk;
 mod flr;
 mod groups;
 mod input;
+mod intel;
 mod isolation;
 mod lifecycle;
 mod payload;
@@ -45,6 +46,7 @@ pub fn tests() -> Vec<Test> {
         traffic::tests(),
         flr::tests(),
         groups::tests(),
+        intel::tests(),
         isolation::tests(),
         vfio::tests(),
         vtd::tests(),

@@ -15,11 +15,8 @@ use crate::ui::Step;
 /// Debian's package that holds the program.
 const PACKAGE: &str = "dpdk-dev";
 
-/// Drivers are loaded by name at run time.
+/// Drivers are loaded by name at run time. They lie among the libraries: the program links with some, and takes no second copy.
 const DRIVERS: &[&str] = &["librte_bus_pci", "librte_net_virtio", "librte_mempool_ring"];
-
-/// Where the archive has the drivers, for the program's option `-d`.
-const DRIVERS_IN_GUEST: &str = "usr/lib/dpdk";
 
 /// The archive, built once.
 pub(crate) fn archive() -> Result<PathBuf> {
@@ -61,11 +58,10 @@ fn build(tree: &Path) -> Result<Vec<u8>> {
     let mut archive = Archive::new();
     let mut libraries = libraries(&program, &folders)?;
     archive.file("usr/bin/dpdk-testpmd", 0o755, &read(&program)?);
-    archive.folder(DRIVERS_IN_GUEST);
     for name in DRIVERS {
         let driver = find(&folders[0], name)?;
         libraries.extend(self::libraries(&driver, &folders)?);
-        archive.file(&format!("{DRIVERS_IN_GUEST}/{name}.so"), 0o755, &read(&driver)?);
+        libraries.insert(driver);
     }
     for library in &libraries {
         let name = library.file_name().context("a library has a name")?.to_string_lossy();
@@ -78,15 +74,13 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// `NAME.so.VERSION` in a folder.
+/// `NAME.so.VERSION` in a folder, by the shortest of its names, as other files load it.
 fn find(folder: &Path, name: &str) -> Result<PathBuf> {
     let start = format!("{name}.so.");
     let entries = fs::read_dir(folder).context("the packages hold no libraries")?;
-    let mut files = entries.flatten().map(|entry| entry.path());
-    let found = files.find(|file| {
-        file.file_name().is_some_and(|found| found.to_string_lossy().starts_with(&start))
-    });
-    found.with_context(|| format!("the packages hold no {name}"))
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let found = names.filter(|found| found.starts_with(&start)).min_by_key(String::len);
+    Ok(folder.join(found.with_context(|| format!("the packages hold no {name}"))?))
 }
 
 /// The libraries that a file loads, as far as the packages hold them, and the system's for the rest.

@@ -27,9 +27,9 @@ const FORWARD: &str = r#"
     into sink "$sink" 10.0.0.5/24 2>/dev/null || true
     check "VFIO takes two VFs" assign "$one" "$two"
     mkdir -p /var && ln -sfn /run /var/run
-    chmod 755 / /usr /usr/lib /usr/lib/dpdk # DPDK loads nothing from where all may write
+    chmod 755 / /usr /usr/lib /usr/lib/x86_64-linux-gnu # DPDK loads nothing from where all may write
     mkfifo /tmp/commands
-    drivers=$(printf -- '-d %s ' /usr/lib/dpdk/librte_*.so)
+    drivers=$(printf -- '-d %s ' /usr/lib/x86_64-linux-gnu/librte_{bus_pci,net_virtio,mempool_ring}.so.*)
     dpdk-testpmd $drivers --no-huge -m 128 --iova-mode=va -l 0,1 -a "$one" -a "$two" --no-telemetry -- \
         --interactive --total-num-mbufs=8192 --rxd=256 --txd=256 --forward-mode=mac \
         --eth-peer=1,"$(within sink cat "/sys/class/net/$sink/address")" --no-lsc-interrupt --no-rmv-interrupt \
@@ -44,9 +44,6 @@ const FORWARD: &str = r#"
     before=$(arrived)
     within sender ping -q -c 200 -i 0.01 -W 1 10.0.0.9 >/dev/null 2>&1 || true
     check "200 frames come through both ports ($(($(arrived) - before)))" [ "$(($(arrived) - before))" -ge 200 ]
-    echo stop >&5
-    check "testpmd stops" eventually grep -q "Accumulated forward statistics" /tmp/testpmd
-    note "$(grep -A 4 "Accumulated" /tmp/testpmd)"
     echo quit >&5
     exec 5>&-
     wait %% || true

@@ -49,16 +49,32 @@ impl Figures {
 
     /// A line for each figure that both have.
     pub(super) fn compare(&self, old: &Self) -> String {
-        let both = self.0.iter().filter_map(|(name, new)| Some((old.0.get(name)?, new)));
-        both.map(|(old, new)| line(old, new)).collect()
+        let both = || self.0.iter().filter_map(|(name, new)| Some((old.0.get(name)?, new)));
+        let mut noise = BTreeMap::<&str, f64>::new();
+        for (old, new) in both() {
+            let group = noise.entry(new.group()).or_insert(LEAST);
+            *group = group.max(spread(old, new));
+        }
+        both().map(|(old, new)| line(old, new, noise[new.group()])).collect()
     }
 }
 
-fn line(old: &Figure, new: &Figure) -> String {
+impl Figure {
+    /// What it was measured beside: a machine that changed under one of them changed under all.
+    fn group(&self) -> &str {
+        self.name.rsplit_once('/').map_or(&self.name, |(group, _)| group)
+    }
+}
+
+/// Noise: how far the middle halves reach, both together.
+fn spread(old: &Figure, new: &Figure) -> f64 {
+    let reach = |[low, middle, high]: [f64; 3]| (high - low) / middle;
+    reach(quartiles(&old.samples)) + reach(quartiles(&new.samples))
+}
+
+fn line(old: &Figure, new: &Figure, noise: f64) -> String {
     let (before, after) = (quartiles(&old.samples), quartiles(&new.samples));
     let change = after[1] / before[1] - 1.0;
-    // Noise: how far the middle halves reach, both together.
-    let noise = ((before[2] - before[0]) / before[1] + (after[2] - after[0]) / after[1]).max(LEAST);
     let verdict = match (change.abs() > noise, (change > 0.0) == new.more_is_better) {
         (false, _) => "",
         (true, true) => "  better",
@@ -85,21 +101,32 @@ fn quartiles(samples: &[f64]) -> [f64; 3] {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figure, line};
+    use super::{Figure, Figures};
 
-    fn figure(samples: &[f64]) -> Figure {
-        let name = "forward/64".to_owned();
-        Figure { name, unit: "Mpps".into(), more_is_better: true, samples: samples.to_vec() }
+    fn figures(all: &[(&str, [f64; 5])]) -> Figures {
+        let figure = |(name, samples): &(&str, [f64; 5])| {
+            let (name, unit) = (format!("forward/64/{name}"), "Mpps".to_owned());
+            (name.clone(), Figure { name, unit, more_is_better: true, samples: samples.to_vec() })
+        };
+        Figures(all.iter().map(figure).collect())
     }
+
+    const STEADY: [f64; 5] = [10.0, 10.1, 10.0, 9.9, 10.0];
+    const FASTER: [f64; 5] = [12.0, 12.1, 12.0, 11.9, 12.0];
+    const SHAKY: [f64; 5] = [8.0, 12.0, 15.0, 9.0, 11.0];
 
     #[test]
     fn a_difference_counts_when_it_exceeds_the_spread() {
-        let steady = figure(&[10.0, 10.1, 10.0, 9.9, 10.0]);
-        let faster = figure(&[12.0, 12.1, 12.0, 11.9, 12.0]);
-        assert!(line(&steady, &faster).contains("better"));
-        assert!(line(&faster, &steady).contains("WORSE"));
-        let shaky = figure(&[8.0, 12.0, 15.0, 9.0, 11.0]);
-        let verdict = line(&steady, &shaky);
-        assert!(!verdict.contains("better") && !verdict.contains("WORSE"), "{verdict}");
+        let (slow, fast) = (figures(&[("pando", STEADY)]), figures(&[("pando", FASTER)]));
+        assert!(fast.compare(&slow).contains("better"));
+        assert!(slow.compare(&fast).contains("WORSE"));
+    }
+
+    #[test]
+    fn where_a_neighbour_shakes_nothing_is_said() {
+        let slow = figures(&[("pando", STEADY), ("raw", STEADY)]);
+        let fast = figures(&[("pando", FASTER), ("raw", SHAKY)]);
+        let text = fast.compare(&slow);
+        assert!(!text.contains("better") && !text.contains("WORSE"), "{text}");
     }
 }

@@ -34,6 +34,9 @@ struct Options {
     /// The QEMU binary
     #[arg(long, default_value = "qemu-system-x86_64")]
     qemu: PathBuf,
+    /// Kernel parameters for every guest
+    #[arg(long, default_value = "")]
+    parameters: String,
     /// Run each test this often, to catch what fails only sometimes
     #[arg(long, default_value_t = 1)]
     repeat: usize,
@@ -82,10 +85,10 @@ fn main() -> Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("pando-guest-tests-{}", std::process::id()));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let Options { kernel, initrd, archive, verbose, .. } = options;
+    let Options { kernel, initrd, archive, verbose, parameters, .. } = options;
     let pairs = archive.chunks_exact(2);
     let archives = pairs.map(|pair| (pair[0].display().to_string(), pair[1].clone())).collect();
-    let runner = Runner { vmm, kernel, initrd, archives, folder, verbose };
+    let runner = Runner { vmm, kernel, initrd, archives, folder, verbose, parameters };
     let summary = runner.run(&vec![tests; options.repeat].concat());
     let _ = std::fs::remove_dir_all(&runner.folder); // a left-over in /tmp harms nobody
     summary.print(&options.label);

@@ -33,6 +33,8 @@ pub struct Runner {
     pub folder: PathBuf,
     /// Whether to show all that guests print.
     pub verbose: bool,
+    /// Kernel parameters for every guest.
+    pub parameters: String,
 }
 
 /// How a run ended.
@@ -113,7 +115,10 @@ impl Runner {
                 Files { kernel: self.kernel.clone(), initrd: Some(self.initrd(setup)?), platform }
             }
         };
-        Guest::spawn(&mut self.vmm.command(setup, &files, self.verbose), setup.limit)
+        // the console costs two exits per byte
+        let noise = if self.verbose { "ignore_loglevel" } else { "quiet" };
+        let extra = format!("{noise} {}", self.parameters);
+        Guest::spawn(&mut self.vmm.command(setup, &files, &extra), setup.limit)
     }
 
     /// The shared archives and the script's own, in one file.

@@ -37,12 +37,10 @@ pub struct Files {
 }
 
 impl Vmm {
-    /// The command that runs a guest with its console on stdio.
+    /// The command that runs a guest with its console on stdio; `extra` are kernel parameters of the whole run.
     #[must_use]
-    pub fn command(&self, setup: &Setup, files: &Files, verbose: bool) -> Command {
-        // the console costs two exits per byte
-        let noise = if verbose { "ignore_loglevel" } else { "quiet" };
-        let parameters = format!("{PARAMETERS} {noise} {}", setup.cmdline);
+    pub fn command(&self, setup: &Setup, files: &Files, extra: &str) -> Command {
+        let parameters = format!("{PARAMETERS} {extra} {}", setup.cmdline);
         let mut command = match self {
             Self::Pando(binary) => pando(binary, setup, files),
             Self::Qemu { program, sriov } => qemu(program, setup, *sriov),

@@ -35,7 +35,7 @@ const FORWARD: &str = r#"
         --eth-peer=1,"$(within sink cat "/sys/class/net/$sink/address")" --no-lsc-interrupt --no-rmv-interrupt \
         </tmp/commands >/tmp/testpmd 2>&1 &
     exec 5>/tmp/commands
-    echo start >&5
+    printf "set promisc all off\nstart\n" >&5 # a promiscuous port would take in what the other sends out
     check "testpmd is up" eventually grep -q "packet forwarding" /tmp/testpmd
     expect_match "it drives two ports" "$(cat /tmp/testpmd)" "Port 1: "
 

@@ -13,6 +13,9 @@ pub use rustix::process::Signal;
 
 use crate::wire::{self, Event};
 
+/// From a guest's start to its first report; on a busy host with an emulated CPU it takes half a minute.
+const BOOT: Duration = Duration::from_secs(180);
+
 /// A guest and what it has said so far. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Guest {
@@ -20,6 +23,7 @@ pub struct Guest {
     input: Option<ChildStdin>,
     lines: Receiver<(Source, String)>,
     deadline: Instant,
+    boot: Instant,
     console: Vec<String>,
     errors: Vec<String>,
     events: Vec<Event>,
@@ -63,9 +67,21 @@ impl Guest {
             });
         }
         let input = vmm.stdin.take();
-        let deadline = Instant::now() + limit;
+        let start = Instant::now();
+        let (deadline, boot) = (start + limit, start + BOOT.min(limit));
         let (console, errors, events) = Default::default();
-        Ok(Self { vmm, input, lines, deadline, console, errors, events, seen: 0, watch: None })
+        Ok(Self {
+            vmm,
+            input,
+            lines,
+            deadline,
+            boot,
+            console,
+            errors,
+            events,
+            seen: 0,
+            watch: None,
+        })
     }
 
     /// Shows reports to this function from now on.
@@ -166,8 +182,9 @@ impl Guest {
 
     /// Takes in one line; false when there will be none any more.
     fn read_line(&mut self) -> Result<bool> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        match self.lines.recv_timeout(left) {
+        let is_up = !self.events.is_empty();
+        let deadline = if is_up { self.deadline } else { self.boot };
+        match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok((Source::Console, line)) => {
                 if let Some(event) = wire::parse(&line) {
                     if let Some((name, show)) = &self.watch {
@@ -179,7 +196,8 @@ impl Guest {
             }
             Ok((Source::Errors, line)) => self.errors.push(line),
             Err(RecvTimeoutError::Disconnected) => return Ok(false),
-            Err(RecvTimeoutError::Timeout) => bail!("the time is up"),
+            Err(RecvTimeoutError::Timeout) if is_up => bail!("the time is up"),
+            Err(RecvTimeoutError::Timeout) => bail!("the time is up, and the guest is not"),
         }
         Ok(true)
     }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
-use guest_tests::runner::Runner;
+use guest_tests::runner::{Journal, Runner};
 use guest_tests::suite;
 use guest_tests::test::Test;
 use guest_tests::vmm::Vmm;
@@ -40,6 +40,9 @@ struct Options {
     /// Run each test this often, to catch what fails only sometimes
     #[arg(long, default_value_t = 1)]
     repeat: usize,
+    /// Keep the results in this file, and leave out the tests whose results it has
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
     /// How results call this run
     #[arg(long, default_value = "this kernel")]
     label: String,
@@ -89,7 +92,9 @@ fn main() -> Result<ExitCode> {
     let pairs = archive.chunks_exact(2);
     let archives = pairs.map(|pair| (pair[0].display().to_string(), pair[1].clone())).collect();
     let runner = Runner { vmm, kernel, initrd, archives, folder, verbose, parameters };
-    let summary = runner.run(&vec![tests; options.repeat].concat());
+    let mut journal =
+        options.journal.as_deref().map(Journal::open).transpose()?.unwrap_or_default();
+    let summary = runner.run(&vec![tests; options.repeat].concat(), &mut journal)?;
     let _ = std::fs::remove_dir_all(&runner.folder); // a left-over in /tmp harms nobody
     summary.print(&options.label);
     Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -1,7 +1,6 @@
 //! Runs the tests one after another and tells as it goes, in the manner of `cargo test`.
 
 use std::fs;
-use std::io::{IsTerminal, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Instant;
@@ -14,6 +13,13 @@ use crate::overlay;
 use crate::test::{Alone, Body, Context, Setup, Test};
 use crate::vmm::{Files, Vmm};
 use crate::wire::Event;
+
+pub use self::journal::Journal;
+pub use self::summary::Summary;
+use self::summary::result;
+
+mod journal;
+mod summary;
 
 /// Lines of a console that are shown with a failure.
 const TAIL: usize = 40;
@@ -37,34 +43,31 @@ pub struct Runner {
     pub parameters: String,
 }
 
-/// How a run ended.
-#[derive(Clone, Debug, Default)]
-pub struct Summary {
-    /// Checks and tests that hold.
-    pub passed: usize,
-    /// Those that do not.
-    pub failed: usize,
-    /// Tests that this VMM cannot run.
-    pub skipped: usize,
-    failures: Vec<String>,
-}
-
 impl Runner {
-    /// Runs the tests. One that fails is run once more: an emulated machine on a busy host can be late, and what fails twice
-    /// has failed.
-    #[must_use]
-    pub fn run(&self, tests: &[Test]) -> Summary {
+    /// Runs the tests, except those that the journal already has. One that fails is run once more: an emulated machine on a
+    /// busy host can be late, and what fails twice has failed.
+    ///
+    /// # Errors
+    /// When the journal cannot be written.
+    pub fn run(&self, tests: &[Test], journal: &mut Journal) -> Result<Summary> {
         let mut summary = Summary::default();
-        for test in tests {
+        for (place, test) in tests.iter().enumerate() {
+            if let Some(before) = journal.outcome(place) {
+                summary.join(before);
+                continue;
+            }
+            journal.begin(place)?;
             let mut outcome = self.once(test);
             if outcome.failed > 0 {
                 println!("test {} ... once more, after {} failures", test.name, outcome.failed);
                 print!("{}", outcome.failures.concat());
                 outcome = self.once(test);
+                outcome.repeated.push(test.name.to_owned());
             }
+            journal.end(place, &outcome)?;
             summary.join(outcome);
         }
-        summary
+        Ok(summary)
     }
 
     fn once(&self, test: &Test) -> Summary {
@@ -180,12 +183,8 @@ fn show(test: &str, event: &Event) {
         }
         Event::Value { name, number, unit } => println!("{test}: {name} = {number} {unit}"),
         Event::Note(text) => println!("{test}: {text}"),
-        Event::Await(_) | Event::End { .. } => {}
+        Event::Begin | Event::Await(_) | Event::End { .. } => {}
     }
-}
-
-fn result(holds: bool) -> String {
-    if holds { paint("32", "ok") } else { paint("31", "FAILED") }
 }
 
 fn last_words(guest: &Guest) -> String {
@@ -194,54 +193,8 @@ fn last_words(guest: &Guest) -> String {
     lines.iter().map(|line| format!("    | {line}\n")).collect()
 }
 
-impl Summary {
-    fn join(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-        self.failures.extend(other.failures);
-    }
-
-    fn skip(&mut self, test: &Test) {
-        self.skipped += 1;
-        println!("test {} ... {}", test.name, paint("33", "skipped"));
-    }
-
-    /// Counts a verdict; that on a whole test is told here, one on a check was told when it arrived.
-    fn add(&mut self, verdict: Verdict, start: Instant, last_words: &str) {
-        let Verdict { name, failure, is_check } = verdict;
-        if !is_check {
-            let time = start.elapsed().as_secs_f32();
-            println!("test {name} ... {} ({time:.1} s)", result(failure.is_none()));
-        }
-        match failure {
-            None => self.passed += 1,
-            Some(why) => {
-                self.failed += 1;
-                self.failures.push(format!("---- {name} ----\n{why}\n{last_words}"));
-            }
-        }
-    }
-
-    /// Prints the failures and the counts; `label` names the run.
-    pub fn print(&self, label: &str) {
-        if !self.failures.is_empty() {
-            println!("\nfailures on {label}:\n\n{}", self.failures.join("\n"));
-        }
-        let result = result(self.failed == 0);
-        let Self { passed, failed, skipped, .. } = self;
-        println!(
-            "\nguest test result on {label}: {result}. {passed} passed; {failed} failed; {skipped} skipped"
-        );
-    }
-}
-
 impl Verdict {
     fn failed(test: &str, error: &anyhow::Error) -> Self {
         Self { name: test.to_owned(), failure: Some(format!("{error:#}")), is_check: false }
     }
-}
-
-fn paint(colour: &str, text: &str) -> String {
-    if stdout().is_terminal() { format!("\x1b[{colour}m{text}\x1b[0m") } else { text.to_owned() }
 }

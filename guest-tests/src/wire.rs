@@ -1,12 +1,14 @@
 //! The lines by which a guest reports to the harness over its serial port.
 //!
-//! `PANDO:check:NAME:ok`, `PANDO:check:NAME:fail:DETAIL`, `PANDO:await:WORD`, `PANDO:note:TEXT`,
+//! `PANDO:begin:`, `PANDO:check:NAME:ok`, `PANDO:check:NAME:fail:DETAIL`, `PANDO:await:WORD`, `PANDO:note:TEXT`,
 //! `PANDO:value:NAME:NUMBER:UNIT`, `PANDO:end:CHECKS:STATUS:WHERE`. The guest writes them as kernel log records, which
 //! reach the console whole; a mark may still follow a time stamp or the unfinished line of a program.
 
 /// What a guest reports.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
+    /// The guest is up; its script comes next.
+    Begin,
     /// A check was made; a detail tells that it failed, and why.
     Check {
         /// Its name, unique in its script.
@@ -46,6 +48,7 @@ pub fn parse(line: &str) -> Option<Event> {
     let text = &line[line.find(MARK)? + MARK.len()..];
     let (kind, rest) = text.trim_end().split_once(':')?;
     match kind {
+        "begin" => Some(Event::Begin),
         "check" => check(rest),
         "await" => Some(Event::Await(rest.to_owned())),
         "note" => Some(Event::Note(rest.to_owned())),

@@ -34,6 +34,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<ExitCode> {
                 memory: nested::MEMORY.into(),
                 with_stdin: options.shell,
                 stdout,
+                silence: None,
             })?
         }
     };

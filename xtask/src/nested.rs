@@ -8,7 +8,7 @@ mod streams;
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, IsTerminal, Write, stderr, stdin, stdout};
+use std::io::{BufRead, BufReader, ErrorKind, IsTerminal, Write, stderr, stdin, stdout};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow};
 use guest_tests::cpio::Archive;
 
 use self::job::Folder;
-use self::streams::Port;
+use self::streams::{Port, Pulse};
 use crate::kernels::{self, Kernel, Series};
 use crate::ui::{self, Step};
 use crate::{initramfs, packages};
@@ -30,6 +30,9 @@ const COMMAND_LINE: &str = "console=ttyS0 mitigations=off loglevel=3 panic=-1 rd
 /// L1 takes 3 s on a quiet machine.
 const BOOT_LIMIT: Duration = Duration::from_secs(180);
 
+/// How often a running L1 is looked at.
+const LOOK: Duration = Duration::from_secs(5);
+
 /// What to run in L1, and with which stdio.
 pub(crate) struct Job {
     /// The program and its arguments.
@@ -40,6 +43,8 @@ pub(crate) struct Job {
     pub(crate) with_stdin: bool,
     /// Where its stdout goes.
     pub(crate) stdout: Box<dyn Write + Send>,
+    /// How long it may say nothing before L1 counts as dead; without it, for ever.
+    pub(crate) silence: Option<Duration>,
 }
 
 /// L1's memory unless the developer says otherwise.
@@ -120,7 +125,7 @@ impl Machine {
         let [control] = self.ports(["control"])?;
         let mut running = self.start()?;
         let control = running.accept(control)?;
-        running.wait(control)
+        running.wait(control, &Pulse::default(), None)
     }
 
     fn on_pipes(&mut self, job: Job) -> Result<i32> {
@@ -131,9 +136,10 @@ impl Machine {
         let control = running.accept(control)?;
         let input = running.accept(input)?;
         streams::feed(&input, job.with_stdin)?;
-        let output = streams::drain(running.accept(output)?, job.stdout);
-        let errors = streams::drain(running.accept(errors)?, Box::new(stderr()));
-        let status = running.wait(control);
+        let pulse = Pulse::default();
+        let output = streams::drain(running.accept(output)?, job.stdout, pulse.clone());
+        let errors = streams::drain(running.accept(errors)?, Box::new(stderr()), pulse.clone());
+        let status = running.wait(control, &pulse, job.silence);
         for copy in [output, errors] {
             let result = copy
                 .join()
@@ -176,17 +182,32 @@ impl Running<'_> {
     }
 
     /// Follows L1 through its boot and the job's life.
-    fn wait(mut self, control: UnixStream) -> Result<i32> {
+    fn wait(
+        mut self,
+        control: UnixStream,
+        pulse: &Pulse,
+        silence: Option<Duration>,
+    ) -> Result<i32> {
         control.set_read_timeout(Some(BOOT_LIMIT))?;
-        let mut lines = BufReader::new(control.try_clone()?).lines();
-        match lines.next() {
-            Some(Ok(line)) if line == "started" => self.step.take().map(Step::done),
-            Some(Err(error)) => return Err(self.failure(&format!("does not come up ({error})"))),
-            _ => return Err(self.failure("ended while it booted")),
+        let mut lines = BufReader::new(control.try_clone()?);
+        let mut line = String::new();
+        match lines.read_line(&mut line) {
+            Ok(_) if line == "started\n" => self.step.take().map(Step::done),
+            Err(error) => return Err(self.failure(&format!("does not come up ({error})"))),
+            Ok(_) => return Err(self.failure("ended while it booted")),
         };
-        control.set_read_timeout(None)?;
-        let last = lines.next().and_then(Result::ok).unwrap_or_default();
-        let status = last.strip_prefix("exit ").and_then(|status| status.parse().ok());
+        control.set_read_timeout(Some(LOOK))?;
+        pulse.beat();
+        line.clear();
+        while let Err(error) = lines.read_line(&mut line) {
+            if error.kind() != ErrorKind::WouldBlock {
+                break;
+            }
+            if silence.is_some_and(|limit| pulse.age() > limit) {
+                return Err(self.failure("has been silent for too long"));
+            }
+        }
+        let status = line.strip_prefix("exit ").and_then(|status| status.trim_end().parse().ok());
         status.ok_or_else(|| self.failure("ended before the job did"))
     }
 

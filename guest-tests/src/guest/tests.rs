@@ -31,12 +31,19 @@ fn a_line_is_found_though_others_were_read_first() {
 
 #[test]
 fn a_hanging_guest_is_an_error_and_gone_afterwards() {
-    let mut guest = play("echo last words; exec sleep 1000", Duration::from_millis(300));
+    let mut guest =
+        play("echo last words; echo PANDO:begin:; exec sleep 1000", Duration::from_millis(300));
     let id = guest.id();
     assert_eq!(guest.finish().unwrap_err().to_string(), "the time is up");
-    assert_eq!(guest.console(), ["last words"]);
+    assert_eq!(guest.console(), ["last words", "PANDO:begin:"]);
     drop(guest);
     assert!(!std::path::Path::new(&format!("/proc/{id}")).exists());
+}
+
+#[test]
+fn a_guest_that_does_not_come_up_is_told_from_one_that_hangs_later() {
+    let mut guest = play("echo half a boot; exec sleep 1000", Duration::from_millis(300));
+    assert_eq!(guest.finish().unwrap_err().to_string(), "the time is up, and the guest is not");
 }
 
 #[test]

@@ -16,6 +16,9 @@ use crate::wire::{self, Event};
 /// From a guest's start to its first report; on a busy host with an emulated CPU it takes half a minute.
 const BOOT: Duration = Duration::from_secs(180);
 
+/// How long a VMM that was asked to end may take.
+const FAREWELL: Duration = Duration::from_secs(5);
+
 /// A guest and what it has said so far. It is killed when this is dropped.
 #[derive(Debug)]
 pub struct Guest {
@@ -160,6 +163,15 @@ impl Guest {
     pub fn finish(&mut self) -> Result<ExitStatus> {
         while self.read_line()? {}
         self.vmm.wait().context("cannot wait for the VMM")
+    }
+
+    /// Asks the VMM of a hanging guest to end, for what it says of the guest's processors then.
+    pub fn dismiss(&mut self) {
+        self.deadline = Instant::now() + FAREWELL;
+        self.boot = self.deadline;
+        if self.signal(Signal::TERM).is_ok() {
+            while self.read_line().unwrap_or(false) {}
+        }
     }
 
     /// What the guest reported so far.

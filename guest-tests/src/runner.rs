@@ -95,6 +95,9 @@ impl Runner {
         };
         guest.watch((test.name.to_owned(), show));
         let run = drive(&mut guest, setup).map_err(|error| format!("{error:#}"));
+        if run.is_err() {
+            guest.dismiss();
+        }
         if self.verbose {
             println!("{}", [guest.console(), guest.errors()].concat().join("\n"));
         }

@@ -64,7 +64,7 @@ impl Vmm {
 
 fn pando(binary: &Path, setup: &Setup, files: &Files) -> Command {
     let mut command = Command::new(binary);
-    command.arg("run").arg("--platform").arg(&files.platform);
+    command.args(["run", "--verbose", "--platform"]).arg(&files.platform);
     command.args(["--cpus", &setup.cpus.to_string(), "--memory", setup.memory]).args(setup.args);
     if !setup.restarts {
         command.args(["--on-reset", "exit"]);

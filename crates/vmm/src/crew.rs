@@ -132,7 +132,7 @@ impl Shared {
         while self.running.load(Relaxed) {
             vcpu.step(&self.exits)?;
         }
-        tracing::debug!(
+        tracing::info!(
             vcpu = vcpu.id(),
             rip = format_args!("{:#x}", vcpu.instruction_pointer()),
             "stopped"

@@ -70,10 +70,14 @@ fn initrd(modules: &Path, shell: bool) -> Result<Vec<u8>> {
     Ok(initrd)
 }
 
-/// In a network namespace of its own, so that the tap needs no rights and disturbs nothing.
+/// In a network namespace of its own, so that the tap disturbs nothing; anyone but root gets the right to it from a user
+/// namespace.
 fn directly(command: &[OsString]) -> Result<i32> {
     let mut unshare = Command::new("unshare");
-    let status = unshare.args(["--user", "--map-root-user", "--net"]).args(command).status();
+    if !rustix::process::geteuid().is_root() {
+        unshare.args(["--user", "--map-root-user"]);
+    }
+    let status = unshare.arg("--net").args(command).status();
     status
         .context("cannot run unshare of Debian's package util-linux")?
         .code()

@@ -5,6 +5,7 @@
 //! else. Left out: the packed ring, in-order use, notification data.
 
 mod area;
+mod bulk;
 mod chain;
 mod descriptor;
 mod writer;
@@ -15,6 +16,7 @@ use std::sync::atomic::fence;
 
 use pando_tlp::{Access, Dma, DmaView, Guard, Iova, LINE};
 
+pub use bulk::{BULK, Buffers};
 pub use chain::{CHAIN_PIECES, Chain};
 pub use writer::Writer;
 
@@ -87,6 +89,8 @@ pub struct SplitRing {
     seen: u16,
     /// The next chain to take.
     cursor: u16,
+    /// The chain after the last one whose memory was brought near.
+    near: u16,
     /// The oldest chain not put, and so the used index too.
     position: u16,
     /// The used index the driver has seen.
@@ -118,6 +122,7 @@ impl SplitRing {
             epoch: 0,
             seen: position,
             cursor: position,
+            near: position,
             position,
             published: position,
             quiet: false,
@@ -131,12 +136,9 @@ impl SplitRing {
         self.resolve(guard)?;
         self.disarm(guard)?;
         self.cursor = self.position;
+        self.near = self.position;
         self.seen = self.read_index()?;
-        let waiting = self.seen.wrapping_sub(self.position);
-        for ahead in 0..waiting.min(AHEAD) {
-            self.bring_near(guard, self.position.wrapping_add(ahead));
-        }
-        Ok(waiting)
+        Ok(self.seen.wrapping_sub(self.position))
     }
 
     /// Takes the next chain of this pass; `false`, and `chain` empty, if there is none.
@@ -151,9 +153,7 @@ impl SplitRing {
             return Ok(false);
         }
         self.resolve(guard)?;
-        if self.seen.wrapping_sub(self.cursor) > AHEAD {
-            self.bring_near(guard, self.cursor.wrapping_add(AHEAD));
-        }
+        self.bring_near_ahead(guard);
         let slot = self.slot(self.cursor);
         if slot.is_multiple_of(USED_IN_LINE) {
             let later = self.slot(self.cursor.wrapping_add(USED_AHEAD));
@@ -167,7 +167,7 @@ impl SplitRing {
         Ok(true)
     }
 
-    /// Fills `chain` from the descriptor `head` on. Most chains are one descriptor in one piece of memory.
+    /// Fills `chain` from the descriptor `head` on. Most chains are one descriptor in one piece of memory that is known.
     #[inline]
     fn walk<'g>(
         &mut self,
@@ -178,15 +178,12 @@ impl SplitRing {
         if head < self.size {
             let raw = self.descriptors.load_descriptor(usize::from(head) * DESCRIPTOR)?;
             let descriptor = Descriptor::new(raw);
-            if descriptor.is_plain() {
-                let (len, access) = (descriptor.len(), descriptor.access());
-                let slice = self.view.slice(guard, descriptor.address(), len, access);
-                if let Ok(slice) = slice
-                    && slice.len() == len
-                {
-                    chain.set(slice, access);
-                    return Ok(());
-                }
+            if descriptor.is_plain()
+                && let Some(known) = self.view.known_to(guard)
+                && let Some(slice) = descriptor.whole(&known)
+            {
+                chain.set(slice, descriptor.access());
+                return Ok(());
             }
         }
         self.walk_far(guard, head, chain)
@@ -296,6 +293,19 @@ impl SplitRing {
     /// The function's handle, for interrupts.
     pub fn dma(&self) -> &Arc<dyn Dma> {
         self.view.dma()
+    }
+
+    /// Brings near what the next chains begin with.
+    #[inline]
+    fn bring_near_ahead(&mut self, guard: &Guard<'_>) {
+        if self.near.wrapping_sub(self.cursor) > AHEAD {
+            self.near = self.cursor; // others were taken at once, or taken back
+        }
+        let ahead = self.seen.wrapping_sub(self.cursor).min(AHEAD);
+        while self.near.wrapping_sub(self.cursor) < ahead {
+            self.bring_near(guard, self.near);
+            self.near = self.near.wrapping_add(1);
+        }
     }
 
     /// Brings near what the chain at `position` begins with. The driver may change it meanwhile: nothing is decided by this.

@@ -53,6 +53,39 @@ pub fn write_array<const N: usize>(
     Some(())
 }
 
+/// Reads into `bytes` from `offset` of `memory`, without a call and without order; `None`, and nothing read, if there are fewer.
+/// Each byte is read once: what is checked afterwards is what is used, whatever the guest does. `N` is a multiple of 8.
+#[expect(unsafe_code, reason = "memory of the guest is only there as a raw pointer")]
+#[inline(always)]
+pub fn read_array<const N: usize>(
+    memory: &VolatileSlice<'_>,
+    offset: usize,
+    bytes: &mut [u8; N],
+) -> Option<()> {
+    const { assert!(N.is_multiple_of(WORD)) };
+    let room = memory.len().checked_sub(offset)?;
+    if room < N {
+        return None;
+    }
+    for (index, word) in bytes.as_chunks_mut::<WORD>().0.iter_mut().enumerate() {
+        // SAFETY: the `N` bytes from `offset` lie inside the slice, whose memory is mapped; any bytes are a valid word.
+        let read = unsafe {
+            let place = memory.ptr_guard().as_ptr().add(offset + index * WORD);
+            place.cast::<Unaligned>().read_volatile()
+        };
+        *word = { read.0 }.to_ne_bytes();
+    }
+    Some(())
+}
+
+/// Bytes that are read at once.
+const WORD: usize = size_of::<u64>();
+
+/// A word wherever it lies.
+#[repr(C, packed)]
+#[derive(Clone, Copy)]
+struct Unaligned(u64);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +97,12 @@ mod tests {
         assert_eq!(write_array(&memory, 4, &[1, 2, 3, 4]), Some(()));
         assert_eq!(write_array(&memory, 5, &[9; 4]), None);
         assert_eq!(write_array(&memory, usize::MAX, &[9; 2]), None);
+        let mut read = [9; 8];
+        assert_eq!(read_array(&memory, 1, &mut read), None);
+        assert_eq!(read_array(&memory, usize::MAX, &mut read), None);
+        assert_eq!(read, [9; 8], "nothing was read");
+        assert_eq!(read_array(&memory, 0, &mut read), Some(()));
+        assert_eq!(read, [0, 0, 0, 0, 1, 2, 3, 4]);
         bring_near(&memory, 0, Access::Read);
         bring_near(&memory, 8, Access::Write);
         assert_eq!(bytes, [0, 0, 0, 0, 1, 2, 3, 4]);

@@ -18,6 +18,8 @@ pub struct Run {
     /// Where the piece lies in guest physical space.
     pub gpa: Gpa,
     slice: VolatileSlice<'static>,
+    /// The memory from its start to the end of its region.
+    to_end: VolatileSlice<'static>,
 }
 
 #[expect(
@@ -50,9 +52,21 @@ impl Run {
 
     /// The part of `len` bytes from `offset`, `None` where it isn't wholly inside.
     pub fn part(&self, offset: u64, len: u64) -> Option<Run> {
-        let slice =
-            self.slice.subslice(usize::try_from(offset).ok()?, usize::try_from(len).ok()?).ok()?;
-        Some(Run { gpa: self.gpa.checked_add(offset)?, slice })
+        let (offset_in, len) = (usize::try_from(offset).ok()?, usize::try_from(len).ok()?);
+        let slice = self.slice.subslice(offset_in, len).ok()?;
+        let to_end = self.to_end.offset(offset_in).ok()?;
+        Some(Run { gpa: self.gpa.checked_add(offset)?, slice, to_end })
+    }
+
+    /// This run and `next` as one; `None` if `next` doesn't begin where it ends, or lies in another region.
+    #[inline]
+    pub fn join(&self, next: &Run) -> Option<Run> {
+        let end = self.gpa.checked_add(self.len())?;
+        let len = self.slice.len().checked_add(next.slice.len())?;
+        if next.gpa != end {
+            return None;
+        }
+        Some(Run { slice: self.to_end.subslice(0, len).ok()?, ..*self })
     }
 }
 
@@ -78,12 +92,35 @@ impl GuestRam {
     pub fn region(&self, gpa: Gpa) -> Option<Run> {
         let region = self.0.find_region(GuestAddress(gpa.0))?;
         let slice = region.get_slice(MemoryRegionAddress(0), region.len() as usize).ok()?;
-        Some(Run { gpa: Gpa(region.start_addr().0), slice })
+        Some(Run { gpa: Gpa(region.start_addr().0), slice, to_end: slice })
     }
 
     /// The `len` bytes from `gpa`; `None` unless all of them lie in one region.
     pub fn run(&self, gpa: Gpa, len: u64) -> Option<Run> {
         let region = self.region(gpa)?;
         region.part(gpa.0 - region.gpa.0, len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_in_one_region_become_one_run() {
+        let ram = GuestRam::anonymous(&[(Gpa(0), 0x3000), (Gpa(0x3000), 0x1000)]).unwrap();
+        let page = |start| ram.run(Gpa(start), 0x1000).unwrap();
+        let two = page(0).join(&page(0x1000)).unwrap();
+        assert_eq!((two.gpa, two.len()), (Gpa(0), 0x2000));
+        let three = two.join(&page(0x2000)).unwrap();
+        assert_eq!(three.len(), 0x3000);
+        let start = |run: &Run| run.slice().ptr_guard().as_ptr();
+        assert_eq!(start(&three), start(&page(0)));
+        assert!(three.join(&page(0x3000)).is_none(), "another region");
+        assert!(page(0).join(&page(0x2000)).is_none(), "a gap");
+        assert!(page(0x1000).join(&page(0)).is_none(), "the wrong way round");
+        let part = page(0).part(0x800, 0x800).unwrap();
+        assert_eq!(part.join(&page(0x1000)).unwrap().len(), 0x1800);
+        assert!(page(0).part(0, 0x800).unwrap().join(&page(0x1000)).is_none());
     }
 }

@@ -3,6 +3,7 @@
 //! A hit costs two compares and no lock. One view belongs to one function and one thread. Runs of many pages (all of RAM, where
 //! nothing translates) are looked for before single pages, so that they take one line and not one for each page.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use vm_memory::VolatileSlice;
@@ -35,6 +36,21 @@ struct Line {
 const EMPTY: Line = Line { start: 0, run: None, read: false, write: false };
 
 impl Line {
+    #[inline]
+    fn permits(&self, access: Access) -> bool {
+        match access {
+            Access::Read => self.read,
+            Access::Write => self.write,
+        }
+    }
+
+    /// `len` bytes from `offset`, if this line answers for all of them.
+    #[inline]
+    fn whole(&self, offset: u64, len: usize, access: Access) -> Option<VolatileSlice<'static>> {
+        let run = self.run.as_ref().filter(|_| self.permits(access))?;
+        run.slice().subslice(usize::try_from(offset).ok()?, len).ok()
+    }
+
     /// The slice, cut where the run ends; `None` if this line doesn't answer for its first byte.
     #[inline]
     fn slice(&self, address: u64, len: usize, access: Access) -> Option<VolatileSlice<'static>> {
@@ -90,6 +106,12 @@ impl DmaView {
         }
     }
 
+    /// What is known without asking, for the epoch of `guard`; `None` if nothing is.
+    #[inline]
+    pub fn known_to<'v, 'g>(&'v self, guard: &'g Guard<'_>) -> Option<Known<'v, 'g>> {
+        (self.epoch == guard.epoch()).then_some(Known { view: self, guard: PhantomData })
+    }
+
     #[inline]
     fn known(&self, address: Iova, len: usize, access: Access) -> Option<VolatileSlice<'static>> {
         let wide = self.wide.slice(address.0, len, access);
@@ -120,6 +142,51 @@ impl DmaView {
             self.lines[index(address)] = line;
         }
         line.slice(address.0, len, access).ok_or(Fault::UnsupportedRequest)
+    }
+}
+
+/// What a view knows already.
+#[derive(Clone, Copy)]
+pub struct Known<'v, 'g> {
+    view: &'v DmaView,
+    guard: PhantomData<&'g ()>,
+}
+
+impl<'g> Known<'_, 'g> {
+    /// All `len` bytes at `address` as one slice: from one run, or from pages that are neighbours in memory too. `None` if not all of
+    /// it is known, permitted and in one piece; [`DmaView::slice`] tells which.
+    #[inline]
+    pub fn whole(&self, address: Iova, len: usize, access: Access) -> Option<VolatileSlice<'g>> {
+        let offset = address.0.wrapping_sub(self.view.wide.start);
+        if let Some(slice) = self.view.wide.whole(offset, len, access) {
+            return Some(slice);
+        }
+        let line = &self.view.lines[index(address)];
+        let offset = address.0.wrapping_sub(line.start);
+        line.whole(offset, len, access).or_else(|| self.across(line, offset, len, access))
+    }
+
+    /// The same for bytes that begin in `line` and go on in its neighbours.
+    #[inline(never)]
+    fn across(
+        &self,
+        line: &Line,
+        offset: u64,
+        len: usize,
+        access: Access,
+    ) -> Option<VolatileSlice<'g>> {
+        let mut all = *line;
+        let first = all.run.filter(|run| all.permits(access) && offset < run.len())?;
+        let end = offset.checked_add(len as u64)?;
+        let mut run = first;
+        while run.len() < end {
+            let next = Iova(line.start).checked_add(run.len())?;
+            let neighbour = &self.view.lines[index(next)];
+            let known = neighbour.start == next.0 && neighbour.permits(access);
+            run = run.join(&neighbour.run.filter(|run| known && !run.is_empty())?)?;
+        }
+        all.run = Some(run);
+        all.whole(offset, len, access)
     }
 }
 

@@ -132,6 +132,43 @@ impl Area {
         write_array(&run.slice(), offset, &both.to_le_bytes()).ok_or(OUTSIDE)
     }
 
+    /// 2-byte values that follow each other, as they lie there and without order.
+    #[inline]
+    pub(super) fn load_many(&self, offset: usize, values: &mut [u16]) -> Result<(), QueueError> {
+        if let Some(run) = &self.whole {
+            let memory = run.slice();
+            let all = memory.get_array_ref::<u16>(offset, values.len()).map_err(|_| OUTSIDE)?;
+            all.copy_to(values);
+            return Ok(());
+        }
+        for (index, value) in values.iter_mut().enumerate() {
+            *value = self.load(offset + 2 * index, Ordering::Relaxed)?;
+        }
+        Ok(())
+    }
+
+    /// Pairs of little-endian words that follow each other, without order.
+    #[inline]
+    pub(super) fn store_many(
+        &self,
+        offset: usize,
+        pairs: impl ExactSizeIterator<Item = [u32; 2]>,
+    ) -> Result<(), QueueError> {
+        if let Some(run) = &self.whole {
+            let len = 8 * pairs.len();
+            let all = run.slice().subslice(offset, len).map_err(|_| OUTSIDE)?;
+            for (index, pair) in pairs.enumerate() {
+                let both = u64::from(pair[0]) | u64::from(pair[1]) << 32;
+                write_array(&all, 8 * index, &both.to_le_bytes()).ok_or(OUTSIDE)?;
+            }
+            return Ok(());
+        }
+        for (index, pair) in pairs.enumerate() {
+            self.store_words(offset + 8 * index, pair)?;
+        }
+        Ok(())
+    }
+
     /// 16 bytes at a multiple of 16, read once.
     #[inline]
     pub(super) fn load_descriptor(&self, offset: usize) -> Result<u128, QueueError> {

@@ -3,7 +3,8 @@
 //! Each descriptor is copied once, so the driver can't change it between check and use. A walk is bounded by the ring's size, and
 //! inside an indirect table by the table's.
 
-use pando_tlp::{Access, DmaView, Fault, Guard, Iova};
+use pando_tlp::{Access, DmaView, Fault, Guard, Iova, Known};
+use vm_memory::VolatileSlice;
 
 use super::area::Area;
 use super::chain::Chain;
@@ -62,6 +63,12 @@ impl Descriptor {
     #[inline]
     pub(super) fn access(self) -> Access {
         if self.has(WRITE) { Access::Write } else { Access::Read }
+    }
+
+    /// All of what it describes, if it is known where that is.
+    #[inline]
+    pub(super) fn whole<'g>(self, known: &Known<'_, 'g>) -> Option<VolatileSlice<'g>> {
+        known.whole(self.address, self.len(), self.access())
     }
 
     #[inline]

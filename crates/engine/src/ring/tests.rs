@@ -386,6 +386,8 @@ fn a_chain_in_too_many_pieces_is_cut() {
     assert!(!chain.is_cut());
 }
 
+mod bulk;
+
 /// The driver wants an interrupt when `event` is passed.
 fn interrupts(position: u16, event: u16, puts: u16) -> bool {
     let tree = Tree::new(4 << 20);

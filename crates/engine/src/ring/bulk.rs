@@ -1,0 +1,127 @@
+//! Many chains at once: those that are one descriptor in one piece of memory, which most are, and their used elements.
+//!
+//! Nobody is asked where memory is: a chain that isn't known, or isn't that simple, is [`SplitRing::next`]'s, and so is every
+//! mistake of the driver. Each descriptor is copied once here, too.
+
+use arrayvec::ArrayVec;
+use pando_tlp::{Access, Guard, Known, LINE, bring_near};
+use vm_memory::VolatileSlice;
+
+use super::area::Area;
+use super::descriptor::{DESCRIPTOR, Descriptor};
+use super::{SplitRing, USED_IN_LINE, available, used};
+use crate::QueueError;
+
+/// Chains that are taken at once, at most.
+pub const BULK: usize = 64;
+
+/// Chains of one piece each, in the ring's order.
+pub type Buffers<'g> = ArrayVec<VolatileSlice<'g>, BULK>;
+
+impl SplitRing {
+    /// Takes the next chains of this pass, at most `most`, as long as each is one descriptor for `access`, in one piece of memory
+    /// that the view knows. `buffers` is overwritten. None doesn't say that none waits: [`next`](Self::next) does.
+    ///
+    /// The beginning of each is brought near.
+    #[inline]
+    pub fn next_plain<'g>(
+        &mut self,
+        guard: &'g Guard<'_>,
+        access: Access,
+        most: usize,
+        buffers: &mut Buffers<'g>,
+    ) -> Result<(), QueueError> {
+        buffers.clear();
+        self.resolve(guard)?;
+        let Some(known) = self.view.known_to(guard) else { return Ok(()) };
+        let mut left = most.min(BULK).min(usize::from(self.seen.wrapping_sub(self.cursor)));
+        while left > 0 {
+            let slot = usize::from(self.cursor & (self.size - 1));
+            let count = left.min(usize::from(self.size) - slot);
+            let heads = &mut self.heads[slot..slot + count];
+            self.available.load_many(available::ENTRIES + slot * available::ENTRY, heads)?;
+            let first = buffers.len();
+            for head in heads {
+                *head = u16::from_le(*head);
+                match buffer(&self.descriptors, self.size, *head, access, &known) {
+                    Some(buffer) => buffers.push(buffer),
+                    None => break,
+                }
+            }
+            let taken = buffers.len() - first;
+            bring_used_near(&self.used, slot, taken);
+            self.cursor = self.cursor.wrapping_add(taken as u16);
+            if taken < count {
+                break;
+            }
+            left -= count;
+        }
+        Ok(())
+    }
+
+    /// As [`put`](Self::put) for as many chains as there are in `written`.
+    #[inline]
+    pub fn put_many(&mut self, guard: &Guard<'_>, written: &[u32]) -> Result<(), QueueError> {
+        self.put_each(guard, written.len(), |index| written[index])
+    }
+
+    /// As [`put`](Self::put) for `count` chains into which nothing was written.
+    #[inline]
+    pub fn put_unwritten(&mut self, guard: &Guard<'_>, count: usize) -> Result<(), QueueError> {
+        self.put_each(guard, count, |_| 0)
+    }
+
+    #[inline]
+    fn put_each(
+        &mut self,
+        guard: &Guard<'_>,
+        count: usize,
+        written: impl Fn(usize) -> u32,
+    ) -> Result<(), QueueError> {
+        self.resolve(guard)?;
+        let count = count.min(usize::from(self.cursor.wrapping_sub(self.position)));
+        let mut done = 0;
+        while done < count {
+            let slot = usize::from(self.position & (self.size - 1));
+            let run = (count - done).min(usize::from(self.size) - slot);
+            let heads = self.heads[slot..slot + run].iter().enumerate();
+            let elements = heads.map(|(index, head)| [u32::from(*head), written(done + index)]);
+            self.used.store_many(used::ENTRIES + slot * used::ENTRY, elements)?;
+            self.position = self.position.wrapping_add(run as u16);
+            done += run;
+        }
+        Ok(())
+    }
+}
+
+/// The memory of a chain that begins at descriptor `head`, if that is all of it.
+#[inline]
+fn buffer<'g>(
+    descriptors: &Area,
+    size: u16,
+    head: u16,
+    access: Access,
+    known: &Known<'_, 'g>,
+) -> Option<VolatileSlice<'g>> {
+    if head >= size {
+        return None;
+    }
+    let raw = descriptors.load_descriptor(usize::from(head) * DESCRIPTOR).ok()?;
+    let descriptor = Descriptor::new(raw);
+    if !descriptor.is_plain() || descriptor.access() != access {
+        return None;
+    }
+    let buffer = descriptor.whole(known)?;
+    bring_near(&buffer, 0, access);
+    bring_near(&buffer, LINE, access);
+    Some(buffer)
+}
+
+/// Asks for the lines of the used elements of `count` chains from `slot` on. The driver has read them all, so writing the first one
+/// waits until the line is the device's.
+#[inline]
+fn bring_used_near(used: &Area, slot: usize, count: usize) {
+    for slot in (slot..slot + count).step_by(USED_IN_LINE) {
+        used.bring_near(used::ENTRIES + slot * used::ENTRY);
+    }
+}

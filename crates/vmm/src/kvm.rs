@@ -36,15 +36,27 @@ pub fn open() -> Result<Kvm> {
     }
 }
 
+/// Opens KVM for a look, and refuses the whole kernel `kernel` where KVM can only interpret it.
+pub fn check_for_kernel(kernel: &Path) -> Result<()> {
+    open()?;
+    if has_hardware_virtualization() {
+        return Ok(());
+    }
+    Err(UserError::OnlyInterprets(kernel.to_owned()).into())
+}
+
 fn refusal(error: kvm_ioctls::Error) -> UserError {
     match error.errno() {
-        libc::ENOENT | libc::ENODEV | libc::ENXIO => UserError::NoKvm,
+        libc::ENOENT | libc::ENODEV | libc::ENXIO if has_hardware_virtualization() => {
+            UserError::NoKvm
+        }
+        libc::ENOENT | libc::ENODEV | libc::ENXIO => UserError::NoVirtualization,
         _ => UserError::KvmRefused(error.into()),
     }
 }
 
 /// Whether the CPU runs guests by itself: an existing /dev/kvm doesn't tell, its flags do.
-pub fn has_hardware_virtualization() -> bool {
+fn has_hardware_virtualization() -> bool {
     // Unreadable (no /proc in a chroot): nothing is known against this host.
     std::fs::read_to_string(Path::new("/proc/cpuinfo"))
         .map_or(true, |text| flags_allow_guests(&text))
@@ -78,8 +90,15 @@ mod tests {
     #[test]
     fn no_kvm_and_no_permission_are_told_apart() {
         let message = |errno| refusal(kvm_ioctls::Error::new(errno)).to_string();
-        assert!(message(libc::ENOENT).starts_with("there is no /dev/kvm: load KVM"));
-        assert!(message(libc::ENODEV).starts_with("there is no /dev/kvm"));
+        let absent = if has_hardware_virtualization() { "load KVM" } else { "neither svm nor vmx" };
+        for errno in [libc::ENOENT, libc::ENODEV, libc::ENXIO] {
+            let message = message(errno);
+            assert!(message.starts_with("there is no /dev/kvm"), "{message}");
+            assert!(
+                message.contains(absent) && message.contains("cargo xtask nested"),
+                "{message}"
+            );
+        }
         assert!(message(libc::EACCES).contains("usermod -aG kvm"));
     }
 

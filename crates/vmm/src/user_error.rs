@@ -13,6 +13,11 @@ pub enum UserError {
         "there is no /dev/kvm: load KVM (`modprobe kvm_amd` or `modprobe kvm_intel`), or start Pando in a nested machine with `cargo xtask nested -- pando run ...`"
     )]
     NoKvm,
+    /// The device node is missing, and loading KVM would not help.
+    #[error(
+        "there is no /dev/kvm, and this CPU has neither svm nor vmx: start Pando in a nested machine with `cargo xtask nested -- pando run ...`, or switch on (nested) virtualization in the firmware or in the hypervisor above"
+    )]
+    NoVirtualization,
     /// The device node can't be opened.
     #[error(
         "/dev/kvm cannot be opened ({0}): add yourself to its group (`sudo usermod -aG kvm $USER`, then log in again) or run as root"

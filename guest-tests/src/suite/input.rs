@@ -1,5 +1,7 @@
 //! A user's mistake gives a non-zero exit status and a message that says what is wrong.
 
+mod host;
+
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -9,7 +11,7 @@ use super::{PLATFORM, nic};
 use crate::test::{Context, Test, alone};
 
 pub(super) fn tests() -> Vec<Test> {
-    vec![
+    let mut tests = vec![
         alone("input::check_accepts", |context| {
             let (success, said) = check(context, PLATFORM)?;
             ensure!(success && said.contains("nic0"), "`pando check` said: {said}");
@@ -41,7 +43,9 @@ pub(super) fn tests() -> Vec<Test> {
             fs::write(&file, &whole[..whole.len() / 2])?;
             start_fails(context, &file.to_string_lossy(), "half")
         }),
-    ]
+    ];
+    tests.extend(host::tests());
+    tests
 }
 
 /// Exit status and words of `pando check`.

@@ -3,7 +3,7 @@
 use super::nic;
 use crate::test::{Test, payload};
 
-const POWER_ON: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/power_on.elf"));
+pub(super) const POWER_ON: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/power_on.elf"));
 
 pub(super) fn tests() -> Vec<Test> {
     vec![payload("payload::power_on", POWER_ON).platform(nic("vfs = 7")).memory("128MiB")]

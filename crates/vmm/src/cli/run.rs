@@ -46,8 +46,8 @@ pub(super) fn run(run: &Run) -> Result<()> {
     abort_on_panic();
     signals::block()?;
     let payload = Payload::open(&run.kernel, run.initrd.as_deref(), run.cmdline.as_deref())?;
-    if payload.is_linux() && !kvm::has_hardware_virtualization() {
-        return Err(UserError::OnlyInterprets(run.kernel.clone()).into());
+    if payload.is_linux() {
+        kvm::check_for_kernel(&run.kernel)?;
     }
     tracing::info!(command_line = payload.command_line());
     let platform = platform(run)?;

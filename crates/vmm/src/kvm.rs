@@ -56,7 +56,7 @@ fn refusal(error: kvm_ioctls::Error) -> UserError {
 }
 
 /// Whether the CPU runs guests by itself: an existing /dev/kvm doesn't tell, its flags do.
-fn has_hardware_virtualization() -> bool {
+pub fn has_hardware_virtualization() -> bool {
     // Unreadable (no /proc in a chroot): nothing is known against this host.
     std::fs::read_to_string(Path::new("/proc/cpuinfo"))
         .map_or(true, |text| flags_allow_guests(&text))

@@ -103,7 +103,10 @@ impl Finisher {
         let mut done = Delivered::default();
         while let [first, ..] = frames[done.taken..] {
             let left = &frames[done.taken..];
-            let as_is = left.iter().take_while(|index| fits(batch, **index, accepts)).count();
+            let as_is = match batch.is_unfinished() {
+                false => left.len(),
+                true => left.iter().take_while(|index| fits(batch, **index, accepts)).count(),
+            };
             let given = if as_is > 0 {
                 done.taken += receive.deliver(guard, batch, &left[..as_is])?;
                 as_is

@@ -1,17 +1,20 @@
 //! A receive queue: frames written behind a 12-byte header, into one chain or, with MRG_RXBUF, over several
 //! (virtio 1.3, 5.1.6.3 and 5.1.6.4). Leaves out hash reports.
 
+mod write;
+
 use std::sync::Arc;
 
-use pando_engine::ring::{Chain, SplitRing, Writer};
+use pando_engine::ring::{BULK, Buffers, Chain, SplitRing, Writer};
 use pando_engine::vnet::VnetHeader;
-use pando_engine::{Accepts, Batch, Checksum, FrameRef, HEAD, Offload, QueueError, Receive};
-use pando_tlp::{Guard, write_array};
+use pando_engine::{Accepts, Batch, FrameRef, QueueError, Receive};
+use pando_tlp::{Access, Guard};
 use vm_memory::VolatileSlice;
 use zerocopy::IntoBytes;
 
 use crate::shared::Shared;
 use crate::spec::Features;
+use write::{Count, Source, header, write_whole};
 
 /// Buffers that a frame is spread over at most: a long frame in buffers of 256 bytes.
 const MAX_BUFFERS: usize = 257;
@@ -22,6 +25,8 @@ pub(crate) struct ReceiveQueue {
     shared: Arc<Shared>,
     index: u16,
     mergeable: bool,
+    /// Bytes that the buffer seen last has, as far as it is one piece; 0 before the first.
+    room: usize,
     /// Bytes written into each buffer of the frame in hand.
     filled: Vec<u32>,
 }
@@ -42,7 +47,80 @@ impl ReceiveQueue {
         features: Features,
     ) -> Self {
         let mergeable = features.contains(Features::MRG_RXBUF);
-        Self { ring, shared, index, mergeable, filled: Vec::with_capacity(MAX_BUFFERS) }
+        Self { ring, shared, index, mergeable, room: 0, filled: Vec::with_capacity(MAX_BUFFERS) }
+    }
+
+    /// Writes the first of `frames`, as long as each goes into one buffer in one piece; returns how many.
+    #[inline]
+    fn write_plain(
+        &mut self,
+        guard: &Guard<'_>,
+        batch: &Batch<'_>,
+        frames: &[u16],
+    ) -> Result<usize, QueueError> {
+        let room = self.room;
+        let fits =
+            |frame: &&u16| batch.len_of(usize::from(**frame)) as usize + VnetHeader::LEN <= room;
+        let most = frames.iter().take_while(fits).count();
+        if most == 0 {
+            return Ok(0);
+        }
+        let mut buffers = Buffers::new();
+        self.ring.next_plain(guard, Access::Write, most, &mut buffers)?;
+        let accepts = self.shared.accepts();
+        self.filled.clear();
+        for (frame, buffer) in frames.iter().zip(&buffers) {
+            self.room = buffer.len();
+            let Some(bytes) = write_whole(buffer, accepts, &batch.frame(usize::from(*frame)))
+            else {
+                break;
+            };
+            self.filled.push(bytes);
+        }
+        self.ring.put_many(guard, &self.filled)?;
+        self.ring.rewind();
+        Ok(self.filled.len())
+    }
+
+    /// Writes a frame over several buffers of one piece each. `false`, and nothing that counts, if they aren't, or aren't enough.
+    fn write_spread(
+        &mut self,
+        guard: &Guard<'_>,
+        frame: FrameRef<'_, '_>,
+    ) -> Result<bool, QueueError> {
+        let len = frame.len as usize + VnetHeader::LEN;
+        let needed = if self.room == 0 { usize::MAX } else { len.div_ceil(self.room) };
+        if !self.mergeable || needed > BULK {
+            return Ok(false);
+        }
+        let mut buffers = Buffers::new();
+        self.ring.next_plain(guard, Access::Write, needed, &mut buffers)?;
+        self.filled.clear();
+        let mut left = len;
+        for buffer in &buffers {
+            let written = buffer.len().min(left);
+            self.filled.push(written as u32);
+            left -= written;
+            if left == 0 {
+                break;
+            }
+        }
+        let first = buffers.first().map_or(0, VolatileSlice::len);
+        if left > 0 || first < VnetHeader::LEN {
+            self.ring.rewind();
+            return Ok(false);
+        }
+        let mut header = header(&frame, self.shared.accepts());
+        header.num_buffers.set(self.filled.len() as u16);
+        let mut writer = Writer::new(&buffers);
+        writer.write(header.as_bytes());
+        writer.write(frame.head());
+        for segment in frame.rest {
+            writer.copy(*segment);
+        }
+        self.ring.put_many(guard, &self.filled)?;
+        self.ring.rewind();
+        Ok(true)
     }
 
     /// Writes one frame and puts its buffers; leaves them if it wasn't written.
@@ -52,6 +130,9 @@ impl ReceiveQueue {
         chain: &mut Chain<'g>,
         frame: FrameRef<'_, '_>,
     ) -> Result<Outcome, QueueError> {
+        if self.write_spread(guard, frame)? {
+            return Ok(Outcome::Written);
+        }
         let outcome = self.fill(guard, chain, frame)?;
         if outcome == Outcome::Written {
             for &written in &self.filled {
@@ -73,7 +154,10 @@ impl ReceiveQueue {
         if !self.ring.next(guard, chain)? {
             return Ok(Outcome::NoBuffers);
         }
-        if let Some(written) = write_whole(chain.writable(), self.shared.accepts(), &frame) {
+        let first = chain.writable().first();
+        self.room = first.map_or(0, VolatileSlice::len);
+        let accepts = self.shared.accepts();
+        if let Some(written) = first.and_then(|piece| write_whole(piece, accepts, &frame)) {
             self.filled.push(written);
             return Ok(Outcome::Written);
         }
@@ -121,8 +205,10 @@ impl Receive for ReceiveQueue {
         self.ring.begin(guard)?;
         let mut chain = Chain::new();
         let mut taken = 0;
-        for &frame in frames {
-            let frame = batch.frame(usize::from(frame));
+        loop {
+            taken += self.write_plain(guard, batch, &frames[taken..])?;
+            let Some(frame) = frames.get(taken) else { break };
+            let frame = batch.frame(usize::from(*frame));
             if self.write(guard, &mut chain, frame)? == Outcome::NoBuffers {
                 break;
             }
@@ -137,127 +223,4 @@ impl Receive for ReceiveQueue {
     fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
         self.ring.arm_for_more(guard)
     }
-}
-
-/// The header of a frame; a driver without GUEST_CSUM sees no flags (5.1.6.4.1).
-fn header(frame: &FrameRef<'_, '_>, accepts: Accepts) -> VnetHeader {
-    let mut offload = frame.offload;
-    if offload.checksum == Checksum::Valid && !accepts.contains(Accepts::CHECKSUM) {
-        offload = Offload::default();
-    }
-    VnetHeader::new(offload, frame.head())
-}
-
-/// The header of a frame to which nothing is to be done, in one buffer.
-const PLAIN: [u8; VnetHeader::LEN] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
-
-/// Writes a frame that fits into the first piece of its first buffer, header and all; `None`, and nothing that counts, if it
-/// doesn't. Returns the bytes written.
-#[inline]
-fn write_whole(
-    pieces: &[VolatileSlice<'_>],
-    accepts: Accepts,
-    frame: &FrameRef<'_, '_>,
-) -> Option<u32> {
-    let piece = pieces.first().filter(|piece| {
-        piece.len().checked_sub(VnetHeader::LEN).is_some_and(|room| room >= frame.len as usize)
-    })?;
-    if frame.offload == Offload::default() {
-        // Most headers; from a constant, since a header that was just put together is slow to copy.
-        write_array(piece, 0, &PLAIN)?;
-    } else {
-        let header: [u8; VnetHeader::LEN] = zerocopy::transmute!(header(frame, accepts));
-        write_array(piece, 0, &header)?;
-    }
-    let mut at = VnetHeader::LEN;
-    match frame.head().first_chunk::<HEAD>() {
-        Some(head) => write_array(piece, at, head)?,
-        None => {
-            piece.offset(at).ok()?.copy_from(frame.head());
-        }
-    }
-    at += frame.head().len();
-    for segment in frame.rest {
-        segment.copy_to_volatile_slice(piece.offset(at).ok()?);
-        at += segment.len();
-    }
-    Some(at as u32)
-}
-
-/// What is still to be written of a frame: header, head, the rest.
-struct Source<'b, 'f> {
-    header: VnetHeader,
-    frame: FrameRef<'b, 'f>,
-    /// Piece in hand: 0 the header, 1 the head, then the segments.
-    piece: usize,
-    /// Bytes of it that are written.
-    offset: usize,
-}
-
-impl<'b, 'f> Source<'b, 'f> {
-    fn new(header: VnetHeader, frame: FrameRef<'b, 'f>) -> Self {
-        Self { header, frame, piece: 0, offset: 0 }
-    }
-
-    /// Writes until `writer` is full; `true` at the end of the frame.
-    fn write(&mut self, writer: &mut Writer<'_, '_>) -> bool {
-        loop {
-            let (len, written) = match self.piece {
-                0 => write_bytes(writer, self.header.as_bytes(), self.offset),
-                1 => write_bytes(writer, self.frame.head(), self.offset),
-                segment => match self.frame.rest.get(segment - 2) {
-                    Some(segment) => write_segment(writer, segment, self.offset),
-                    None => return true,
-                },
-            };
-            self.offset += written;
-            if self.offset < len {
-                return false;
-            }
-            (self.piece, self.offset) = (self.piece + 1, 0);
-        }
-    }
-}
-
-fn write_bytes(writer: &mut Writer<'_, '_>, bytes: &[u8], offset: usize) -> (usize, usize) {
-    (bytes.len(), writer.write(&bytes[offset..]))
-}
-
-fn write_segment(
-    writer: &mut Writer<'_, '_>,
-    segment: &VolatileSlice<'_>,
-    offset: usize,
-) -> (usize, usize) {
-    (segment.len(), segment.offset(offset).map_or(0, |rest| writer.copy(rest)))
-}
-
-/// Where a frame's `num_buffers` lies in its first buffer: known last, written last.
-struct Count<'g> {
-    low: VolatileSlice<'g>,
-    high: VolatileSlice<'g>,
-}
-
-impl<'g> Count<'g> {
-    /// `None` if the buffer has no room for a header.
-    fn of(pieces: &[VolatileSlice<'g>]) -> Option<Self> {
-        let (low, high) = (byte_at(pieces, 10)?, byte_at(pieces, 11)?);
-        Some(Self { low, high })
-    }
-
-    fn set(&self, count: u16) {
-        let [low, high] = count.to_le_bytes();
-        self.low.copy_from(&[low]);
-        self.high.copy_from(&[high]);
-    }
-}
-
-/// The byte `offset` bytes into `pieces`.
-fn byte_at<'g>(pieces: &[VolatileSlice<'g>], mut offset: usize) -> Option<VolatileSlice<'g>> {
-    for piece in pieces {
-        if offset < piece.len() {
-            return piece.subslice(offset, 1).ok();
-        }
-        offset -= piece.len();
-    }
-    None
 }

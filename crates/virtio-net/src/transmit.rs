@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
-use pando_engine::ring::{Chain, SplitRing};
-use pando_engine::vnet::VnetHeader;
+use pando_engine::ring::{Buffers, Chain, SplitRing};
+use pando_engine::vnet::{NEEDS_CSUM, VnetHeader};
 use pando_engine::{Batch, Offload, QueueError, SegmentationKind, Transmit};
-use pando_tlp::Guard;
+use pando_tlp::{Access, Guard};
+use vm_memory::{VolatileMemory, VolatileSlice};
+use zerocopy::IntoBytes;
 
 use crate::shared::Shared;
 use crate::spec::Features;
@@ -19,7 +21,11 @@ const CHAINS: usize = 128;
 const LINK_HEADERS: u32 = 22;
 
 /// The shortest frame: addresses and type.
-const ETHERNET: u32 = 14;
+const ETHERNET: usize = 14;
+
+/// Of a header's first eight bytes as a little-endian number, those bits that say that something is to be done: the checksum flag
+/// and the segmentation type.
+const PLAIN: u64 = NEEDS_CSUM as u64 | 0xff00;
 
 /// Headers of a TCP segment at least, IPv4.
 const TCP_HEADERS: u16 = 40;
@@ -27,10 +33,9 @@ const TCP_HEADERS: u16 = 40;
 /// The longest frame with segmentation: a packet of 64 KiB.
 const MAX_LONG_FRAME: u32 = 65_535 + LINK_HEADERS;
 
-/// What a chain holds.
+/// What a chain holds that holds no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
-    Frame,
     Malformed,
     BadHeader,
     TooLong,
@@ -42,8 +47,10 @@ pub(crate) struct TransmitQueue {
     shared: Arc<Shared>,
     index: u16,
     features: Features,
-    /// What the chains fetched last held, oldest first: a frame of the batch, or nothing.
-    fetched: Vec<Held>,
+    /// Chains fetched last: each holds a frame of the batch, but for those in `empty`.
+    fetched: usize,
+    /// Of the chains fetched last those that hold no frame, oldest first, each with the number of chains before it.
+    empty: Vec<(usize, Held)>,
 }
 
 impl TransmitQueue {
@@ -53,26 +60,80 @@ impl TransmitQueue {
         index: u16,
         features: Features,
     ) -> Self {
-        Self { ring, shared, index, features, fetched: Vec::with_capacity(CHAINS) }
+        Self { ring, shared, index, features, fetched: 0, empty: Vec::with_capacity(CHAINS) }
+    }
+
+    /// Adds the frames of chains in one piece, as many as come now.
+    #[inline]
+    fn fetch_plain<'g>(
+        &mut self,
+        guard: &'g Guard<'_>,
+        checker: &Checker,
+        batch: &mut Batch<'g>,
+    ) -> Result<Fetched, QueueError> {
+        let mut buffers = Buffers::new();
+        let most = CHAINS - self.fetched;
+        self.ring.next_plain(guard, Access::Read, most, &mut buffers)?;
+        for buffer in &buffers {
+            let held = match checker.check_piece(buffer) {
+                Ok((offload, frame)) if batch.push_piece(frame, offload) => None,
+                Ok(_) => return Ok(Fetched::All),
+                Err(held) => Some(held),
+            };
+            self.note(held);
+        }
+        Ok(if buffers.is_full() { Fetched::Some } else { Fetched::UpToAnother })
+    }
+
+    /// Notes one more chain, and why it holds no frame.
+    #[inline]
+    fn note(&mut self, held: Option<Held>) {
+        if let Some(held) = held {
+            self.empty.push((self.fetched, held));
+        }
+        self.fetched += 1;
     }
 
     /// Puts back the oldest `chains` of those fetched.
     fn give_back(&mut self, guard: &Guard<'_>, chains: usize) -> Result<(), QueueError> {
-        for held in self.fetched.drain(..chains) {
-            self.ring.put(guard, 0)?;
-            let drops = &self.shared.drops;
-            match held {
-                Held::Frame => {}
-                Held::Malformed => drops.malformed.add(1),
-                Held::BadHeader => drops.bad_header.add(1),
-                Held::TooLong => drops.too_long.add(1),
-            }
+        self.ring.put_unwritten(guard, chains)?;
+        self.fetched -= chains;
+        if !self.empty.is_empty() {
+            self.count_drops(chains);
         }
         if self.ring.publish(guard)? {
             self.shared.signal_queue(self.index);
         }
         Ok(())
     }
+
+    /// Counts what the oldest `chains` held that wasn't a frame.
+    #[cold]
+    fn count_drops(&mut self, chains: usize) {
+        let gone = self.empty.iter().take_while(|(before, _)| *before < chains).count();
+        for (_, held) in self.empty.drain(..gone) {
+            let drops = &self.shared.drops;
+            match held {
+                Held::Malformed => drops.malformed.add(1),
+                Held::BadHeader => drops.bad_header.add(1),
+                Held::TooLong => drops.too_long.add(1),
+            }
+        }
+        for (before, _) in &mut self.empty {
+            *before -= chains;
+        }
+    }
+}
+
+/// What came of fetching plain chains.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fetched {
+    /// There may be more of them.
+    Some,
+    /// What comes next, if anything, isn't plain.
+    UpToAnother,
+    /// The batch has no room for more. What was taken and not noted is taken again by the next pass.
+    All,
 }
 
 impl Transmit for TransmitQueue {
@@ -82,32 +143,40 @@ impl Transmit for TransmitQueue {
         batch: &mut Batch<'g>,
     ) -> Result<(), QueueError> {
         self.ring.begin(guard)?;
-        self.fetched.clear();
+        self.fetched = 0;
+        self.empty.clear();
         let checker = Checker { features: self.features, mtu: self.shared.config.mtu };
         let mut chain = Chain::new();
-        while self.fetched.len() < CHAINS && self.ring.next(guard, &mut chain)? {
-            let held = match checker.check(&mut chain) {
-                Ok(offload) if batch.push(chain.readable(), offload) => Held::Frame,
+        while self.fetched < CHAINS {
+            match self.fetch_plain(guard, &checker, batch)? {
+                Fetched::Some => continue,
+                Fetched::All => break,
+                Fetched::UpToAnother => {}
+            }
+            if self.fetched == CHAINS || !self.ring.next(guard, &mut chain)? {
+                break;
+            }
+            match checker.check(&mut chain) {
+                Ok(offload) if batch.push(chain.readable(), offload) => self.note(None),
                 Ok(_) => break, // no room; it is taken again by the next pass
-                Err(held) => held,
-            };
-            self.fetched.push(held);
+                Err(held) => self.note(Some(held)),
+            }
         }
-        if !self.fetched.contains(&Held::Frame) {
-            self.give_back(guard, self.fetched.len())?;
+        if self.fetched == self.empty.len() {
+            self.give_back(guard, self.fetched)?;
         }
         Ok(())
     }
 
     fn complete(&mut self, guard: &Guard<'_>, frames: usize) -> Result<(), QueueError> {
-        let mut left = frames;
-        let chains = self.fetched.iter().take_while(|held| {
-            let is_frame = **held == Held::Frame;
-            let done = !is_frame || left > 0;
-            left -= usize::from(is_frame && done);
-            done
-        });
-        let chains = chains.count();
+        let mut chains = frames.min(self.fetched - self.empty.len());
+        for (before, _) in &self.empty {
+            // Empty ones among them, and behind the last.
+            if *before > chains {
+                break;
+            }
+            chains += 1;
+        }
         self.give_back(guard, chains)
     }
 
@@ -131,10 +200,43 @@ impl Checker {
     fn check(&self, chain: &mut Chain<'_>) -> Result<Offload, Held> {
         let header = if chain.is_cut() { None } else { chain.take_array::<{ VnetHeader::LEN }>() };
         let header: VnetHeader = zerocopy::transmute!(header.ok_or(Held::Malformed)?);
-        let len = u32::try_from(chain.readable_len()).map_err(|_| Held::TooLong)?;
+        self.judge(header, chain.readable_len())
+    }
+
+    /// The same for a chain in one piece; and the frame.
+    #[inline]
+    fn check_piece<'g>(
+        &self,
+        piece: &VolatileSlice<'g>,
+    ) -> Result<(Offload, VolatileSlice<'g>), Held> {
+        let frame = piece.offset(VnetHeader::LEN).map_err(|_| Held::Malformed)?;
+        // Each word is read once, and never written: a header that was just put together is slow to take apart.
+        let start = piece.get_ref::<u64>(0).map_err(|_| Held::Malformed)?.load();
+        if u64::from_le(start) & PLAIN == 0 {
+            return Ok((self.judge_plain(frame.len())?, frame));
+        }
+        let end = piece.get_ref::<u32>(8).map_err(|_| Held::Malformed)?.load();
+        let mut header = VnetHeader::default();
+        header.as_mut_bytes()[..8].copy_from_slice(&start.to_ne_bytes());
+        header.as_mut_bytes()[8..].copy_from_slice(&end.to_ne_bytes());
+        Ok((self.judge(header, frame.len())?, frame))
+    }
+
+    /// What is to be done to a frame of `len` bytes if nothing is.
+    #[inline]
+    fn judge_plain(&self, len: usize) -> Result<Offload, Held> {
+        match len {
+            0..ETHERNET => Err(Held::Malformed),
+            _ if len <= usize::from(self.mtu) + LINK_HEADERS as usize => Ok(Offload::default()),
+            _ => Err(Held::TooLong),
+        }
+    }
+
+    fn judge(&self, header: VnetHeader, len: usize) -> Result<Offload, Held> {
         if len < ETHERNET {
             return Err(Held::Malformed);
         }
+        let len = u32::try_from(len).map_err(|_| Held::TooLong)?;
         let offload = header.offload(len).map_err(|_| Held::BadHeader)?;
         if !self.is_negotiated(offload) {
             return Err(Held::BadHeader);

@@ -3,8 +3,8 @@
 //! Each descriptor is copied once, so the driver can't change it between check and use. A walk is bounded by the ring's size, and
 //! inside an indirect table by the table's.
 
-use pando_tlp::{Access, DmaView, Fault, Guard, Iova, Known};
-use vm_memory::VolatileSlice;
+use pando_tlp::{Access, DmaView, Fault, Guard, Iova, Known, bring_near};
+use vm_memory::{VolatileMemory, VolatileSlice};
 
 use super::area::Area;
 use super::chain::Chain;
@@ -123,12 +123,17 @@ impl<'g> Walk<'_, 'g> {
         if !outer.len.is_multiple_of(DESCRIPTOR as u32) || entries == 0 || entries > TABLE {
             return Err(QueueError::Driver("indirect table of a wrong length"));
         }
+        let known = self.view.known_to(self.guard);
+        let whole = known.and_then(|known| known.whole(outer.address, outer.len(), Access::Read));
         let mut index = 0;
         for _ in 0..entries {
             if index >= entries {
                 return Err(QueueError::Driver("descriptor index outside the indirect table"));
             }
-            let descriptor = self.table_entry(outer.address, index)?;
+            let descriptor = match &whole {
+                Some(table) => entry(table, index)?,
+                None => self.table_entry(outer.address, index)?,
+            };
             if descriptor.has(INDIRECT) {
                 return Err(QueueError::Driver("indirect descriptor in an indirect table"));
             }
@@ -160,6 +165,15 @@ impl<'g> Walk<'_, 'g> {
     fn add(&mut self, descriptor: Descriptor, chain: &mut Chain<'g>) -> Result<(), QueueError> {
         let access = descriptor.access();
         chain.start(access, descriptor.len)?;
+        if descriptor.len > 0
+            && !chain.is_full()
+            && let Some(known) = self.view.known_to(self.guard)
+            && let Some(slice) = descriptor.whole(&known)
+        {
+            bring_near(&slice, 0, access);
+            chain.push(slice);
+            return Ok(());
+        }
         let mut address = descriptor.address;
         let mut left = descriptor.len as usize;
         while left > 0 {
@@ -176,6 +190,13 @@ impl<'g> Walk<'_, 'g> {
         }
         Ok(())
     }
+}
+
+/// Copies entry `index` of a table in one piece.
+#[inline]
+fn entry(table: &VolatileSlice<'_>, index: u32) -> Result<Descriptor, QueueError> {
+    let raw = table.get_ref::<u128>(index as usize * DESCRIPTOR).map_err(|_| UNREACHABLE)?;
+    Ok(Descriptor::new(raw.load()))
 }
 
 const UNREACHABLE: QueueError = QueueError::Driver("buffer outside memory");

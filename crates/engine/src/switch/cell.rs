@@ -92,7 +92,7 @@ impl Cell {
             }
         };
         let taken = &frames[..done.taken.min(frames.len())];
-        let bytes = taken.iter().map(|frame| u64::from(batch.frame(usize::from(*frame)).len)).sum();
+        let bytes = taken.iter().map(|frame| u64::from(batch.len_of(usize::from(*frame)))).sum();
         let dropped = done.dropped.min(taken.len());
         self.counters.passed((taken.len() - dropped) as u64, bytes);
         self.counters.dropped(DropReason::Malformed, dropped as u64);

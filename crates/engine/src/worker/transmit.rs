@@ -13,7 +13,7 @@ use super::allowance::Allowance;
 use super::progress::Progress;
 use super::scratch::Scratch;
 use super::task::Pass;
-use crate::frame::FRAMES;
+use crate::frame::{FRAMES, Flow};
 use crate::pcap::Direction;
 use crate::switch::{Cell, Cells, Core, Rest, Share, Tables, Verdict, flow_hash, judge, queue};
 use crate::{
@@ -174,7 +174,7 @@ impl Forward<'_, '_> {
         let sender = self.tables.port(self.from);
         let (mut packets, mut bytes) = (0, 0);
         // The last answer that was one owner and nobody else: it holds for every frame of the batch that asks the same.
-        let mut answered = None;
+        let mut answered: Option<(Flow, u16)> = None;
         for (index, frame) in self.batch.iter().enumerate().take(self.frames) {
             if self.progress.is_done(index) {
                 continue;
@@ -183,31 +183,21 @@ impl Forward<'_, '_> {
             if let (Some(capture), false) = (&sender.capture, again) {
                 capture.frame(Direction::Outbound, frame);
             }
-            let asked = (frame.destination(), frame.vlan());
-            let sent = match judge(&sender.filter, sender.policy.as_deref(), &frame) {
-                Verdict::Drop(why) => Err(why),
-                Verdict::Pass if answered.is_some_and(|(answered, _)| answered == asked) => {
-                    if let Some((_, owner)) = answered {
-                        self.owners[index] = owner;
-                        self.scratch.note(owner, index);
-                    }
+            let asked = frame.flow();
+            let sent = match answered {
+                Some((answered, owner)) if answered == asked => {
+                    self.owners[index] = owner;
+                    self.scratch.note(owner, index);
                     Ok(())
                 }
-                Verdict::Pass => {
-                    let (mut owned, mut others) = (None, false);
-                    let sent = self.tables.route(self.from, &frame, |port, owner| {
-                        if owner {
-                            self.owners[index] = port;
-                            owned = Some(port);
-                        }
-                        others |= !owner;
-                        if owner || !again {
-                            self.scratch.note(port, index);
-                        }
-                    });
-                    answered = owned.filter(|_| !others).map(|owner| (asked, owner));
-                    sent
-                }
+                _ => match judge(&sender.filter, sender.policy.as_deref(), &frame) {
+                    Verdict::Drop(why) => Err(why),
+                    Verdict::Pass => {
+                        let (sent, only) = self.look_up(index, &frame, again);
+                        answered = only.map(|owner| (asked, owner));
+                        sent
+                    }
+                },
             };
             match sent {
                 Err(why) => self.dropped[why as usize] += 1,
@@ -216,6 +206,27 @@ impl Forward<'_, '_> {
             }
         }
         counters.passed(packets, bytes);
+    }
+
+    /// Notes where frame number `index` goes; and its owner, if it goes to nobody else.
+    fn look_up(
+        &mut self,
+        index: usize,
+        frame: &Frame,
+        again: bool,
+    ) -> (Result<(), DropReason>, Option<u16>) {
+        let (mut owned, mut others) = (None, false);
+        let sent = self.tables.route(self.from, frame, |port, owner| {
+            if owner {
+                self.owners[index] = port;
+                owned = Some(port);
+            }
+            others |= !owner;
+            if owner || !again {
+                self.scratch.note(port, index);
+            }
+        });
+        (sent, owned.filter(|_| !others))
     }
 
     fn deliver(&mut self) {

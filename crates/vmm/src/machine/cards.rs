@@ -1,5 +1,6 @@
 //! The cards of a tree: one line per model, and what they share: the engine, a switch and an uplink each.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -16,7 +17,7 @@ use super::functions::{Function, slots};
 use super::reports::Reports;
 use super::tree::Parts;
 use super::uplinks;
-use crate::platform::{Exerciser, Nic, NicModel};
+use crate::platform::{Exerciser, Id, Nic, NicModel, UplinkKind};
 
 /// Descriptors of a virtio queue: a burst of long frames fits.
 const QUEUE_SIZE: u16 = 1024;
@@ -26,6 +27,8 @@ pub(super) struct Cards {
     engine: Arc<Engine>,
     captures: Captures,
     reports: Reports,
+    /// The switches that several cards share, by the segment's name.
+    segments: BTreeMap<Id, Arc<Switch>>,
     keep: Vec<Box<dyn Send>>,
 }
 
@@ -37,7 +40,7 @@ impl Cards {
         let (engine, mut reports) = (Arc::new(engine), Reports::default());
         let told = engine.clone();
         reports.add(&["engine"], move || serde_json::to_value(told.report()));
-        Ok(Self { engine, captures, reports, keep: Vec::new() })
+        Ok(Self { engine, captures, reports, segments: BTreeMap::new(), keep: Vec::new() })
     }
 
     /// After the tree is built: what lives as long as the machine, in the order in which it ends, and what is told of it.
@@ -114,14 +117,15 @@ impl Cards {
     }
 
     fn card(&mut self, nic: &Nic, slot: &Slot, link: &Arc<dyn Link>) -> Result<Arc<dyn Device>> {
-        let switch = Switch::new(nic.id.as_str());
+        let switch = self.switch(nic);
         let device: Arc<dyn Device> = match nic.model {
             NicModel::Virtio => self.virtio(nic, slot, link, &switch)?,
             NicModel::Intel82599 => self.intel(nic, slot, link, &switch)?,
         };
-        if let Some(uplink) = &nic.uplink {
-            let cable = uplinks::plug(uplink, &self.engine, &switch)
-                .with_context(|| format!("the uplink of card `{}`", nic.id.as_str()))?;
+        if let Some(uplink) = &nic.uplink
+            && let Some(cable) = uplinks::plug(uplink, &self.engine, &switch)
+                .with_context(|| format!("the uplink of card `{}`", nic.id.as_str()))?
+        {
             let counters = cable.counters();
             self.tell(nic, "uplink", move || serde_json::to_value(&*counters));
             self.keep.push(Box::new(cable));
@@ -129,6 +133,17 @@ impl Cards {
         self.captures.watch(nic.id.as_str(), &switch);
         self.tell(nic, "ports", move || serde_json::to_value(switch.report()));
         Ok(device)
+    }
+
+    /// The card's own switch, or the one that all cards of its segment share.
+    fn switch(&mut self, nic: &Nic) -> Arc<Switch> {
+        match nic.uplink.as_ref().map(|uplink| &uplink.kind) {
+            Some(UplinkKind::Segment { name }) => {
+                let switch = || Switch::new(name.as_str());
+                self.segments.entry(name.clone()).or_insert_with(switch).clone()
+            }
+            _ => Switch::new(nic.id.as_str()),
+        }
     }
 
     /// Adds a part of what is told of a card.

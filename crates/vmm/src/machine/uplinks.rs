@@ -31,13 +31,13 @@ impl Cable {
     }
 }
 
-/// Connects `uplink` to `switch`.
+/// Connects `uplink` to `switch`; `None` where the switch itself is the wire.
 pub(super) fn plug(
     uplink: &platform::Uplink,
     engine: &Engine,
     switch: &Arc<Switch>,
-) -> Result<Cable> {
-    let (mut opened, file) = open(&uplink.kind)?;
+) -> Result<Option<Cable>> {
+    let Some((mut opened, file)) = open(&uplink.kind)? else { return Ok(None) };
     if let Some(faults) = &uplink.faults {
         opened = fault::inject(opened, chances(faults))?.0;
     }
@@ -50,10 +50,10 @@ pub(super) fn plug(
         cable._sources.push(source);
         cable._sinks.push(sink);
     }
-    Ok(cable)
+    Ok(Some(cable))
 }
 
-fn open(kind: &UplinkKind) -> Result<(uplink::Uplink, Option<CaptureFile>)> {
+fn open(kind: &UplinkKind) -> Result<Option<(uplink::Uplink, Option<CaptureFile>)>> {
     let (config, queues) = match kind {
         UplinkKind::Loopback => (UplinkConfig::Loopback, 1),
         UplinkKind::Tap { name, queues } => (UplinkConfig::Tap(name.clone()), *queues),
@@ -74,10 +74,11 @@ fn open(kind: &UplinkKind) -> Result<(uplink::Uplink, Option<CaptureFile>)> {
         UplinkKind::Pcap { file } => {
             let capture = CaptureFile::create(file, SNAP_LENGTH)
                 .with_context(|| format!("creating the capture file {}", file.display()))?;
-            return Ok((uplink::recorder(capture.port(PORT))?, Some(capture)));
+            return Ok(Some((uplink::recorder(capture.port(PORT))?, Some(capture))));
         }
+        UplinkKind::Segment { .. } => return Ok(None),
     };
-    Ok((config.open(queues)?, None))
+    Ok(Some((config.open(queues)?, None)))
 }
 
 fn connect(

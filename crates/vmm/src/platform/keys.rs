@@ -243,7 +243,7 @@ pub(super) const VF: Section = Section {
 
 pub(super) const UPLINK: Section = Section {
     name: "an uplink",
-    about: "The value of `uplink`: exactly one of `loopback`, `tap`, `socket` and `pcap`, and what belongs to it. A card without `uplink` has no cable in its network port.",
+    about: "The value of `uplink`: exactly one of `loopback`, `tap`, `socket`, `pcap` and `segment`, and what belongs to it. A card without `uplink` has no cable in its network port.",
     keys: &[
         key(
             "loopback",
@@ -254,6 +254,12 @@ pub(super) const UPLINK: Section = Section {
         key("tap", "an interface's name", "", "A tap interface of the host."),
         key("socket", "a path", "", "A UNIX socket, for joining two machines."),
         key("pcap", "a file", "", "What is sent out is recorded there (pcapng); nothing comes in."),
+        key(
+            "segment",
+            "a name",
+            "",
+            "A wire inside the machine: all functions of the cards that name it reach each other.",
+        ),
         key("queues", "1 to 16", "1", "With `tap`: its queues."),
         key(
             "type",
@@ -267,7 +273,12 @@ pub(super) const UPLINK: Section = Section {
             "`false`",
             "With `socket`: make it there and wait for the other side; otherwise connect to it.",
         ),
-        key("faults", "table", "none", "What goes wrong on the way, in both directions."),
+        key(
+            "faults",
+            "table",
+            "none",
+            "What goes wrong on the way, in both directions; not with `segment`.",
+        ),
     ],
 };
 

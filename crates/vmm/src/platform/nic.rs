@@ -82,6 +82,11 @@ pub enum UplinkKind {
         /// Its path.
         file: PathBuf,
     },
+    /// A wire inside the machine that several cards are on: their functions reach each other as those of one card do.
+    Segment {
+        /// Its name.
+        name: Id,
+    },
 }
 
 /// How frames travel on a socket.

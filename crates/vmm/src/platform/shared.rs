@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::file::File;
 use super::nic::{CapturePort, UplinkKind};
+use super::nic_entry::NicEntry;
 use super::problem::{Problems, quote};
 use super::suggest::nearest;
 
@@ -23,7 +24,7 @@ pub(super) fn check(file: &File, problems: &Problems<'_>) {
         let Some(uplink) = &nic.uplink else { continue };
         let path = |path: &std::path::Path| quote(&path.to_string_lossy());
         let (what, right) = match &uplink.kind {
-            UplinkKind::Loopback => continue,
+            UplinkKind::Loopback | UplinkKind::Segment { .. } => continue,
             UplinkKind::Tap { name, .. } => {
                 (format!("the tap {}", quote(name)), "give each card a tap of its own")
             }
@@ -67,6 +68,10 @@ fn captures(file: &File, problems: &Problems<'_>) {
                     right,
                 )
             }
+            CapturePort::Uplink if is_on_segment(nic) => (
+                format!("`{name}` is on a segment, which has no port of its own"),
+                "name the card, or one of its virtual functions".to_owned(),
+            ),
             CapturePort::Uplink if nic.uplink.is_none() => (
                 format!("`{name}` has no uplink"),
                 format!("give `{name}` an `uplink`, or name another port"),
@@ -75,4 +80,8 @@ fn captures(file: &File, problems: &Problems<'_>) {
         };
         problems.report(capture.nic.span(), wrong, right);
     }
+}
+
+fn is_on_segment(nic: &NicEntry) -> bool {
+    nic.uplink.as_ref().is_some_and(|uplink| matches!(uplink.kind, UplinkKind::Segment { .. }))
 }

@@ -147,6 +147,7 @@ fn uplink(uplink: &Uplink) -> String {
             format!("{kind} socket that {side} {}", path.display())
         }
         UplinkKind::Pcap { file } => format!("file {}", file.display()),
+        UplinkKind::Segment { name } => format!("segment {name}"),
     };
     format!("uplink: {kind}{}", uplink.faults.as_ref().map(faults).unwrap_or_default())
 }

@@ -10,8 +10,13 @@ use super::problem::{one_of, quote};
 use super::read::Reader;
 
 /// The keys that name the other end, each with those that go with it.
-const ENDS: [(&str, &[&str]); 4] =
-    [("loopback", &[]), ("tap", &["queues"]), ("socket", &["type", "listen"]), ("pcap", &[])];
+const ENDS: [(&str, &[&str]); 5] = [
+    ("loopback", &[]),
+    ("tap", &["queues"]),
+    ("socket", &["type", "listen"]),
+    ("pcap", &[]),
+    ("segment", &[]),
+];
 
 /// Bytes of a path that Linux takes.
 pub(super) const PATH_MAX: usize = 4095;
@@ -42,11 +47,18 @@ pub(super) fn read(table: &Reader<'_, '_, '_>) -> Option<Uplink> {
             );
         }
     }
+    if *end == "segment" && table.has("faults") {
+        let right = "a segment has no faults; leave them out";
+        table.problems.report(table.span_of("faults"), "`faults` with `segment`", right);
+    }
     let faults = table.table("faults", &keys::FAULTS).map(|faults| read_faults(&faults));
     let kind = match *end {
         "loopback" => loopback(table),
         "tap" => tap(table),
         "socket" => socket(table),
+        "segment" => {
+            table.parsed("segment").map(|name| UplinkKind::Segment { name: name.into_inner() })
+        }
         _ => path(table, "pcap", PATH_MAX).map(|file| UplinkKind::Pcap { file: file.into_inner() }),
     };
     Some(Uplink { kind: kind?, faults })

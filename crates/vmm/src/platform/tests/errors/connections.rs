@@ -27,6 +27,30 @@ vfs = 256
         ],
     },
     Case {
+        name: "segments",
+        text: r#"
+[[root-port]]
+id = "rp0"
+[[nic]]
+id = "nic0"
+at = "rp0"
+uplink = { segment = "2nd", faults = { drop = 0.5 } }
+[[nic]]
+id = "nic1"
+at = "rp0"
+function = 1
+uplink = { segment = "lan" }
+[[capture]]
+port = "nic1/uplink"
+file = "lan.pcapng"
+"#,
+        reports: &[
+            "7:22: `2nd` is not an id; write up to 32 letters, digits, `-`, `_` and `.`, a letter first",
+            "7:38: `faults` with `segment`; a segment has no faults; leave them out",
+            "14:8: `nic1` is on a segment, which has no port of its own; name the card, or one of its virtual functions",
+        ],
+    },
+    Case {
         name: "two devices at one port",
         text: r#"
 [[root-port]]

@@ -78,7 +78,7 @@ mac = 2
             r#"7:7: `acs` is a string; write `true`, `false`, or a list of `"sv"`, `"tb"`, `"rr"`, `"cr"`, `"uf"`, `"ec"`, `"dt"`"#,
             "8:10: `device` is a number with a fraction; write a whole number from 1 to 31, without quotes",
             "12:7: `vfs` is a string; write a whole number from 0 to 255, without quotes",
-            "13:10: `uplink` is a string; write a table with `loopback`, `tap`, `socket`, `pcap`, `queues`, `type`, `listen` or `faults`",
+            "13:10: `uplink` is a string; write a table with `loopback`, `tap`, `socket`, `pcap`, `segment`, `queues`, `type`, `listen` or `faults`",
             "14:7: `mac` is a whole number; write a string in double quotes",
         ],
     },
@@ -321,8 +321,8 @@ at = "root-bus"
 uplink = { loopback = true, faults = { drop = 1.5, delay = "1ms", seed = -1 } }
 "#,
         reports: &[
-            "11:10: an uplink that leads nowhere; give exactly one of `loopback`, `tap`, `socket` or `pcap`",
-            "15:18: an uplink with `loopback` and `tap`; give exactly one of `loopback`, `tap`, `socket` or `pcap`",
+            "11:10: an uplink that leads nowhere; give exactly one of `loopback`, `tap`, `socket`, `pcap` or `segment`",
+            "15:18: an uplink with `loopback` and `tap`; give exactly one of `loopback`, `tap`, `socket`, `pcap` or `segment`",
             "19:23: `loopback = false`; write `loopback = true`, or no `uplink` for a port without a cable",
             "19:39: `listen` with `loopback`; `listen` goes with `socket`",
             "23:18: `a tap` is not an interface's name; write 1 to 15 characters without space, `/`, `:` and `%`",

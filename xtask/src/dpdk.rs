@@ -16,12 +16,13 @@ use crate::ui::Step;
 const PACKAGE: &str = "dpdk-dev";
 
 /// Drivers are loaded by name at run time. They lie among the libraries: the program links with some, and takes no second copy.
-const DRIVERS: &[&str] = &["librte_bus_pci", "librte_net_virtio", "librte_mempool_ring"];
+const DRIVERS: &[&str] =
+    &["librte_bus_pci", "librte_net_virtio", "librte_net_ixgbe", "librte_mempool_ring"];
 
 /// The archive, built once.
 pub(crate) fn archive() -> Result<PathBuf> {
     let folder = paths::guest("dpdk")?;
-    let file = folder.join("dpdk.cpio");
+    let file = folder.join(format!("{}.cpio", DRIVERS.join("-")));
     if !file.is_file() {
         let step = Step::start("getting Debian's DPDK");
         let tree = folder.join("unpacked");

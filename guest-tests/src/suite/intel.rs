@@ -1,5 +1,6 @@
 //! The 82599 with its stock drivers, ixgbe and ixgbevf.
 
+mod dpdk;
 mod resets;
 mod segment;
 mod settings;
@@ -13,7 +14,7 @@ pub(super) fn tests() -> Vec<Test> {
         guest("intel::traffic", TRAFFIC).platform(card(7)).minutes(10),
         guest("intel::63_vfs", MANY).platform(card(63)).memory("1GiB").minutes(15),
     ];
-    [own, settings::tests(), resets::tests(), segment::tests()].concat()
+    [own, settings::tests(), resets::tests(), segment::tests(), dpdk::tests()].concat()
 }
 
 /// The usual platform with an 82599 and nothing at its cable: the mirror would answer for everyone.
@@ -67,6 +68,12 @@ const TRAFFIC: &str = r#"
     check "VF 3 reaches VF 2" reaches v3 10.0.0.12
     check "VF 0 reaches the PF" reaches v0 10.0.0.1
     check "the PF reaches VF 3" reaches pf 10.0.0.13
+    ip -n pf link set "$dev" promisc on
+    heard() { within pf cat "/sys/class/net/$dev/statistics/rx_packets"; }
+    before=$(heard)
+    check "100 pings from VF to VF" within v0 ping -q -c 100 -i 0.01 10.0.0.11
+    check "the PF hears none of them, promiscuous as it is" [ "$(($(heard) - before))" -lt 20 ]
+    ip -n pf link set "$dev" promisc off
     serve v1
     check "TCP from VF 0" carries v0 10.0.0.11
     check "TCP to VF 0" carries v0 10.0.0.11 --reverse

@@ -61,5 +61,5 @@ cat /tmp/summary
 if [ "$shell" = 1 ]; then
     title "A shell in the guest; exit ends the demo"
     stty echo
-    setsid -c bash -i </dev/ttyS0 >/dev/ttyS0 2>&1 || true
+    PS1='guest# ' setsid -c bash --norc -i </dev/ttyS0 >/dev/ttyS0 2>&1 || true
 fi

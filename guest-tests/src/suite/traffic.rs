@@ -1,6 +1,6 @@
 //! Frames get from function to function and to the uplink, whole, in every size and with every offload.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use super::nic;
 use crate::guest::Guest;
@@ -121,6 +121,8 @@ fn serve_on_tap(guest: &mut Guest) -> Result<()> {
     guest.wait_for("tap")?;
     shell("ip addr add 10.1.0.1/24 dev pando0 && ip link set pando0 up")?;
     let _server = Background::start("iperf3", &["--server"])?;
+    shell("for try in {1..300}; do grep -q ':1451 .* 0A ' /proc/net/tcp /proc/net/tcp6 && exit; sleep 0.1; done; exit 1")
+        .context("iperf3 does not listen at port 5201")?;
     guest.proceed()?;
     guest.finish().map(drop)
 }

@@ -12,7 +12,8 @@
 //! Invariant: nothing here knows a packet, a NIC or KVM. Invariant: a device is never called with a lock of the tree held,
 //! but for asking what it decodes and which doorbells it wants.
 //!
-//! Left out: hot-plug, I/O space, errors of links.
+//! Not implemented: hot-plug, I/O space, errors of links, bridges to conventional PCI (a function without a PCI Express
+//! capability has no place), an upstream port that shares its device with other functions, a root complex event collector.
 
 mod builder;
 mod counters;

@@ -2,6 +2,8 @@
 //!
 //! A [`Device`] is what sits below a port, as the tree sees it. A [`Model`] is what makes it a NIC, as its functions see it.
 //! An [`Endpoint`] is the device made of a model; a [`Bridge`] is a port.
+//!
+//! Not implemented: INTx, MSI of endpoints (ports have it), I/O BARs, expansion ROMs, VPD, resizable BARs.
 
 mod aer;
 mod bar;

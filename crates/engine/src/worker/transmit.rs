@@ -79,11 +79,11 @@ impl Transmitter {
             self.queue.disarm(guard)?;
             self.armed = false;
         }
+        self.wanted.clear();
         if let Err(until) = self.allowance.begin(scratch.now, self.progress.has_offered()) {
             self.allowance.settle(false);
             return Ok(Pass::Paused(until));
         }
-        self.wanted.clear();
         let (fetched, waiting) = self.forward(guard, scratch)?;
         let progressed = self.progress.settle(fetched, waiting.frames);
         let complete = self.progress.complete();

@@ -12,8 +12,8 @@ use super::said;
 use crate::suite::{nic, payload};
 use crate::test::{Context, Test, alone};
 
-/// Nothing is in /dev.
-const BARE: &str = "mount -t tmpfs none /dev";
+/// Nothing is in /dev but /dev/shm, where the test's own files may be.
+const BARE: &str = "mount -t tmpfs none /mnt && mkdir /mnt/shm && mount --bind /dev/shm /mnt/shm && mount --move /mnt /dev";
 
 /// The devices that Pando needs, open to everyone.
 const OPEN: &str =

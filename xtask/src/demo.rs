@@ -34,7 +34,6 @@ pub(crate) fn run(options: &cli::Demo) -> Result<ExitCode> {
                 memory: nested::MEMORY.into(),
                 with_stdin: options.shell,
                 stdout,
-                silence: None,
             })?
         }
     };

@@ -43,13 +43,8 @@ fn nested(options: Nested) -> Result<ExitCode> {
         ui::say(&format!("the nested machine is not needed here: {why}"));
     }
     let Nested { command, memory } = options;
-    let job = nested::Job {
-        command,
-        memory,
-        with_stdin: true,
-        stdout: Box::new(std::io::stdout()),
-        silence: None,
-    };
+    let job =
+        nested::Job { command, memory, with_stdin: true, stdout: Box::new(std::io::stdout()) };
     let status = nested::run(job)?;
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
 }

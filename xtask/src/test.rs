@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write, stderr, stdout};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use guest_tests::suite;
@@ -153,9 +152,6 @@ fn run_directly(command: &[OsString]) -> Result<Counts> {
 /// 7.2 does not boot.
 const NESTED_PARAMETERS: &str = "noxsave";
 
-/// Longer than any guest may take without a report.
-const SILENCE: Duration = Duration::from_secs(20 * 60);
-
 /// How many nested machines may die: under TCG an L1 kernel does so once in some hundred guests.
 const DEATHS: usize = 3;
 
@@ -175,7 +171,6 @@ fn run_nested(mut command: Vec<OsString>) -> Result<Counts> {
             memory: "4G".into(),
             with_stdin: false,
             stdout: Box::new(writer),
-            silence: Some(SILENCE),
         });
         let counts = guest_counts(lines);
         let Err(error) = end else { break counts };

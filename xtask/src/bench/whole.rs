@@ -38,7 +38,6 @@ pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
             memory: nested::MEMORY.into(),
             with_stdin: false,
             stdout: Box::new(std::io::stdout()),
-            silence: None,
         })?,
     };
     ensure!(status == 0, "the whole-machine benches failed");

@@ -34,6 +34,7 @@ job=$(sed -n 's/.*pando\.job=\([^ ]*\).*/\1/p' /proc/cmdline)
 exec 3<>"$(port control)"
 { cat <&3 >/dev/null; poweroff -f; } & # the host side is gone
 echo started >&3
+while sleep 20; do echo alive >&3; done &
 if [ -e /dev/hvc0 ]; then
     stty "$(cat "/host$job/terminal")" -F /dev/hvc0 2>/dev/null
     setsid -c chroot /host /bin/bash "$job/run" 3<&- <>/dev/hvc0 >&0 2>&1

@@ -1,14 +1,13 @@
 //! The sockets between this process and QEMU's virtio-serial ports: they carry the job's bytes unchanged.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -54,48 +53,14 @@ impl Port {
     }
 }
 
-/// When a stream last moved; clones share it.
-#[derive(Clone)]
-pub(super) struct Pulse(Arc<Mutex<Instant>>);
-
-impl Default for Pulse {
-    fn default() -> Self {
-        Self(Arc::new(Mutex::new(Instant::now())))
-    }
-}
-
-impl Pulse {
-    /// It moves now.
-    pub(super) fn beat(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-    }
-
-    /// How long ago it moved.
-    pub(super) fn age(&self) -> Duration {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).elapsed()
-    }
-}
-
 /// Copies what the job writes until it ends.
 pub(super) fn drain(
     mut from: UnixStream,
     mut to: Box<dyn Write + Send>,
-    pulse: Pulse,
 ) -> JoinHandle<io::Result<()>> {
     thread::spawn(move || {
-        let mut buffer = [0; 8192];
-        loop {
-            let length = match from.read(&mut buffer) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                length => length?,
-            };
-            if length == 0 {
-                return to.flush();
-            }
-            pulse.beat();
-            to.write_all(&buffer[..length])?;
-            to.flush()?;
-        }
+        io::copy(&mut from, &mut to)?;
+        to.flush()
     })
 }
 

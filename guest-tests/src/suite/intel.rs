@@ -32,14 +32,14 @@ const ETHTOOL: &str = r#"
     modprobe ixgbe
     dev=$(netdev "$nic")
     ip link set "$dev" up
-    check "the link comes up" eventually grep -q 1 "/sys/class/net/$dev/carrier"
+    check "the link comes up" has_carrier "$dev"
     expect_none "no complaint" "$(dmesg | grep -vE "available|PANDO")" 'fail|error|warn|timed out|hang|headroom'
     expect_match "10 Gbit/s" "$(ethtool "$dev")" 'Speed: 10000Mb/s'
     result=$(ethtool -t "$dev" offline || true)
     for test in Register Eeprom Interrupt Loopback Link; do
         expect_match "self test: $test" "$result" "^$test test.* 0$"
     done
-    check "the link comes up again" eventually grep -q 1 "/sys/class/net/$dev/carrier"
+    check "the link comes up again" has_carrier "$dev"
     for show in -i -k -g -l -x -S -d -a -c -P -T -n; do
         check "ethtool $show" ethtool "$show" "$dev"
     done
@@ -50,7 +50,7 @@ const ETHTOOL: &str = r#"
         dev=$(netdev "$nic")
     done
     ip link set "$dev" up
-    check "the link comes up after binding" eventually grep -q 1 "/sys/class/net/$dev/carrier"
+    check "the link comes up after binding" has_carrier "$dev"
     expect_none "still no complaint" "$(dmesg | grep -vE "available|PANDO")" 'fail|error|warn|timed out|hang|headroom'
 "#;
 
@@ -63,16 +63,15 @@ const TRAFFIC: &str = r#"
     dev=$(netdev "$nic")
     into pf "$dev" 10.0.0.1/24
     set_vfs "$nic" 4
-    for n in 0 1 2 3; do into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"; done
+    spread "$nic" 0 1 2 3
     check "VF 0 reaches VF 1" reaches v0 10.0.0.11
     check "VF 3 reaches VF 2" reaches v3 10.0.0.12
     check "VF 0 reaches the PF" reaches v0 10.0.0.1
     check "the PF reaches VF 3" reaches pf 10.0.0.13
     ip -n pf link set "$dev" promisc on
-    heard() { within pf cat "/sys/class/net/$dev/statistics/rx_packets"; }
-    before=$(heard)
+    before=$(received pf "$dev")
     check "100 pings from VF to VF" within v0 ping -q -c 100 -i 0.01 10.0.0.11
-    check "the PF hears none of them, promiscuous as it is" [ "$(($(heard) - before))" -lt 20 ]
+    check "the PF hears none of them, promiscuous as it is" [ "$(($(received pf "$dev") - before))" -lt 20 ]
     ip -n pf link set "$dev" promisc off
     serve v1
     check "TCP from VF 0" carries v0 10.0.0.11

@@ -1,6 +1,7 @@
 //! Debian's DPDK drives the 82599's functions from user space: frames pass, and a program that is killed or stands still harms nobody.
 
 use super::card;
+use crate::suite::dpdk::TESTPMD;
 use crate::suite::vfio::HELPERS;
 use crate::test::{Test, guest};
 
@@ -16,7 +17,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 fn program(name: &'static str, script: &str) -> Test {
-    guest(name, format!("{HELPERS}{TESTPMD}{script}"))
+    guest(name, format!("{HELPERS}{TESTPMD}{TOOLS}{script}"))
         .platform(card(7))
         .archive("dpdk")
         .cpus(2)
@@ -24,29 +25,9 @@ fn program(name: &'static str, script: &str) -> Test {
         .minutes(10)
 }
 
-/// testpmd in the background.
-const TESTPMD: &str = r#"
-    mkdir -p /var && ln -sfn /run /var/run
-    chmod 755 / /usr /usr/lib /usr/lib/x86_64-linux-gnu # DPDK loads nothing from where all may write
-    drivers=$(printf -- '-d %s ' /usr/lib/x86_64-linux-gnu/librte_{bus_pci,net_ixgbe,mempool_ring}.so.*)
-    # testpmd FUNCTION... -- OPTIONS: until `ordered quit`, or until it is killed
-    testpmd() {
-        local functions=()
-        while [ "$1" != -- ]; do functions+=(-a "$1") && shift; done
-        shift
-        rm -f /tmp/commands /tmp/testpmd && mkfifo /tmp/commands
-        dpdk-testpmd $drivers --no-huge -m 128 --iova-mode=va -l 0,1 "${functions[@]}" --no-telemetry -- \
-            --interactive --total-num-mbufs=8192 --rxd=256 --txd=256 --no-lsc-interrupt --no-rmv-interrupt "$@" \
-            </tmp/commands >>/tmp/testpmd 2>&1 &
-        program=$!
-        exec 5>/tmp/commands
-    }
-    ordered() { printf '%s\n' "$@" >&5; }
-    started() { ordered start && check "testpmd is up" eventually grep -q "packet forwarding" /tmp/testpmd; }
-    ended() {
-        exec 5>&-
-        wait "$program" || true
-    }
+/// What testpmd counts, and VFs to give to it.
+const TOOLS: &str = r#"
+    pmd=net_ixgbe
     # counter NAME: what port 0 counts; asked often, since testpmd writes a file by blocks
     counter() {
         local try
@@ -81,10 +62,9 @@ const FORWARD: &str = r#"
     started
     expect_match "it drives two ports" "$(cat /tmp/testpmd)" "Port 1: "
     within sender ip neigh add 10.0.0.9 lladdr 02:00:00:00:01:00 dev "$from"
-    arrived() { within sink cat "/sys/class/net/$sink/statistics/rx_packets"; }
-    before=$(arrived)
+    before=$(received sink "$sink")
     within sender ping -q -c 200 -i 0.01 -W 1 10.0.0.9 >/dev/null 2>&1 || true
-    more() { [ "$(($(arrived) - before))" -ge 200 ]; }
+    more() { [ "$(($(received sink "$sink") - before))" -ge 200 ]; }
     check "200 frames come through both ports" eventually more
     check "port 0 counts them" above RX-packets 199
     ordered stop quit
@@ -109,10 +89,9 @@ const VLANS: &str = r#"
     check "VFIO takes two VFs" assign "$one" "$two"
     testpmd "$one" "$two" -- --forward-mode=io --enable-hw-vlan-strip
     started
-    arrived() { within sink cat "/sys/class/net/$sink/statistics/rx_packets"; }
-    before=$(arrived)
+    before=$(received sink "$sink")
     within sender ping -q -b -c 100 -i 0.01 -W 1 10.0.0.255 >/dev/null 2>&1 || true
-    more() { [ "$(($(arrived) - before))" -ge 100 ]; }
+    more() { [ "$(($(received sink "$sink") - before))" -ge 100 ]; }
     check "100 frames get from VLAN to VLAN" eventually more
     ordered stop quit
     ended
@@ -135,7 +114,7 @@ const PHYSICAL: &str = r#"
     check "the kernel takes it back" reclaim "$nic"
     dev=$(netdev "$nic")
     ip link set "$dev" up
-    check "its link comes up" eventually grep -q 1 "/sys/class/net/$dev/carrier"
+    check "its link comes up" has_carrier "$dev"
 "#;
 
 /// Under load, without a chance to tidy up.
@@ -143,7 +122,7 @@ const KILLED: &str = r#"
     nic=$(pf)
     vfs 4
     one=$(vf "$nic" 0)
-    for n in 1 2 3; do into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"; done
+    spread "$nic" 1 2 3
     for round in 1 2 3; do
         check "round $round: VFIO takes VF 0" assign "$one"
         testpmd "$one" -- --forward-mode=txonly --eth-peer=0,02:00:00:00:01:02
@@ -167,12 +146,11 @@ const STOPPED: &str = r#"
     nic=$(pf)
     vfs 4
     one=$(vf "$nic" 0)
-    for n in 1 2 3; do into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"; done
-    interface=$(basename "$(within v1 bash -c 'ls -d /sys/class/net/e*')")
+    spread "$nic" 1 2 3
     check "VFIO takes VF 0" assign "$one"
     testpmd "$one" -- --forward-mode=rxonly
     started
-    within v1 ip neigh add 10.0.0.9 lladdr 02:00:00:00:01:00 dev "$interface"
+    within v1 ip neigh add 10.0.0.9 lladdr 02:00:00:00:01:00 dev "$(interface v1)"
     flood() { within v1 timeout 30 ping -q -i 0.002 -c 1000 -s 1000 -W 1 10.0.0.9 >/dev/null 2>&1 || true; }
     flood
     check "it receives" eventually above RX-packets 0
@@ -186,9 +164,9 @@ const STOPPED: &str = r#"
     within v2 ping -q -b -c 300 -i 0.01 -W 1 10.0.0.255 >/dev/null 2>&1 || true
     check "VF 1 reaches VF 2 after frames to all" reaches v1 10.0.0.12
     kill -CONT "$program"
-    received=$(counter RX-packets)
+    before=$(counter RX-packets)
     flood
-    check "it goes on where it stood" eventually above RX-packets "$received"
+    check "it goes on where it stood" eventually above RX-packets "$before"
     ordered stop quit
     ended
     expect_none "no fault is in the log" "$(faults)" "."

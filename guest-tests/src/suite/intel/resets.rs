@@ -19,7 +19,7 @@ const RESETS: &str = r#"
     set_vfs "$nic" 4
     address=$(vf "$nic" 2)
     second=$(netdev "$address")
-    for n in 0 1 2 3; do into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"; done
+    spread "$nic" 0 1 2 3
     check "VF 0 reaches VF 1" reaches v0 10.0.0.11
     begin_pings v0 10.0.0.11
     restart() { ip -n "$1" link set "$2" down && ip -n "$1" link set "$2" up; }
@@ -51,7 +51,7 @@ const RESETS: &str = r#"
     check "the PF's driver comes back" modprobe ixgbe
     dev=$(netdev "$nic")
     ip link set "$dev" up
-    check "the PF's link comes up" eventually grep -q 1 "/sys/class/net/$dev/carrier"
+    check "the PF's link comes up" has_carrier "$dev"
 "#;
 
 /// A function level reset of the PF takes every VF's registers with it; neither driver is told, so each starts again.
@@ -61,7 +61,7 @@ const PF_RESET: &str = r#"
     dev=$(netdev "$nic")
     ip link set "$dev" up
     set_vfs "$nic" 3
-    for n in 0 1 2; do into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"; done
+    spread "$nic" 0 1 2
     for round in 1 2; do
         check "round $round: VF 0 reaches VF 1" reaches v0 10.0.0.11
         begin_pings v0 10.0.0.11
@@ -71,10 +71,10 @@ const PF_RESET: &str = r#"
         for n in 0 1 2; do echo "$(vf "$nic" $n)" >/sys/bus/pci/drivers/ixgbevf/unbind; done
         ip link set "$dev" down
         check "round $round: the PF starts again" ip link set "$dev" up
-        check "round $round: its link comes up" eventually grep -q 1 "/sys/class/net/$dev/carrier"
+        check "round $round: its link comes up" has_carrier "$dev"
         for n in 0 1 2; do
             check "round $round: VF $n starts again" bash -c "echo $(vf "$nic" $n) >/sys/bus/pci/drivers/ixgbevf/bind"
-            into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"
+            spread "$nic" $n
         done
         check "round $round: VF 2 reaches VF 0" reaches v2 10.0.0.10
     done

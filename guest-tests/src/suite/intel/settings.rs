@@ -33,10 +33,9 @@ const SETTINGS: &str = r#"
     echo 4 >"/sys/bus/pci/devices/$nic/sriov_numvfs"
     for n in 0 1; do check "MAC of VF $n" ip link set "$dev" vf $n mac "02:00:00:00:01:0$n"; done
     modprobe ixgbevf
-    for n in 0 1; do into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"; done
+    spread "$nic" 0 1
     for n in 0 1; do expect_match "VF $n has it" "$(ip -n "v$n" link)" "02:00:00:00:01:0$n"; done
     check "VF 0 reaches VF 1" reaches v0 10.0.0.11
-    interface() { ip -n "$1" -o link | sed -n 's/^[0-9]*: \(e[^:@]*\).*/\1/p' | head -1; }
 
     check "state disable" ip link set "$dev" vf 1 state disable
     check "VF 1 sees no carrier" eventually within v1 grep -q 0 "/sys/class/net/$(interface v1)/carrier"
@@ -71,8 +70,7 @@ const SPOOF: &str = r#"
     echo 2 >"/sys/bus/pci/devices/$nic/sriov_numvfs"
     for n in 0 1; do ip link set "$dev" vf $n mac "02:00:00:00:01:0$n"; done
     modprobe ixgbevf
-    for n in 0 1; do into "v$n" "$(netdev "$(vf "$nic" $n)")" "10.0.0.1$n/24"; done
-    interface() { ip -n "$1" -o link | sed -n 's/^[0-9]*: \(e[^:@]*\).*/\1/p' | head -1; }
+    spread "$nic" 0 1
     check "VF 0 reaches VF 1" reaches v0 10.0.0.11
     ip -n v0 link add link "$(interface v0)" name foreign address 02:00:00:00:09:99 type macvlan mode bridge
     ip -n v0 addr add 10.0.1.1/24 dev foreign
@@ -97,7 +95,7 @@ const RSS: &str = r#"
     set_vfs "$nic" 1
     one=$(netdev "$(vf "$nic" 0)")
     ip link set "$one" up
-    check "the VF's link comes up" eventually grep -q 1 "/sys/class/net/$one/carrier"
+    check "the VF's link comes up" has_carrier "$one"
     refuse "it may not ask" ethtool -x "$one"
     check "query_rss on" ip link set "$dev" vf 0 query_rss on
     table=$(ethtool -x "$one" || true)
@@ -122,10 +120,10 @@ const TRUST: &str = r#"
     ip -n v0 route add 224.0.0.0/4 dev "$one"
     heard() {
         local before
-        before=$(within v1 cat "/sys/class/net/$two/statistics/rx_packets")
+        before=$(received v1 "$two")
         within v0 ping -q -c 50 -i 0.01 -W 1 239.7.7.7 >/dev/null 2>&1 || true
         sleep 0.5
-        echo "$(($(within v1 cat "/sys/class/net/$two/statistics/rx_packets") - before))"
+        echo "$(($(received v1 "$two") - before))"
     }
     few=$(heard)
     check "a group it has not joined is not heard ($few)" [ "$few" -lt 25 ]

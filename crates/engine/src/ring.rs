@@ -21,6 +21,7 @@ pub use chain::{CHAIN_PIECES, Chain};
 pub use writer::Writer;
 
 use area::Area;
+use bulk::plain;
 use descriptor::{DESCRIPTOR, Descriptor, Walk};
 
 use crate::QueueError;
@@ -175,16 +176,11 @@ impl SplitRing {
         head: u16,
         chain: &mut Chain<'g>,
     ) -> Result<(), QueueError> {
-        if head < self.size {
-            let raw = self.descriptors.load_descriptor(usize::from(head) * DESCRIPTOR)?;
-            let descriptor = Descriptor::new(raw);
-            if descriptor.is_plain()
-                && let Some(known) = self.view.known_to(guard)
-                && let Some(slice) = descriptor.whole(&known)
-            {
-                chain.set(slice, descriptor.access());
-                return Ok(());
-            }
+        if let Some(known) = self.view.known_to(guard)
+            && let Some((slice, access)) = plain(&self.descriptors, self.size, head, &known)
+        {
+            chain.set(slice, access);
+            return Ok(());
         }
         self.walk_far(guard, head, chain)
     }

@@ -2,7 +2,7 @@
 
 use arrayvec::ArrayVec;
 use pando_tlp::read_array;
-use vm_memory::{VolatileMemory, VolatileSlice};
+use vm_memory::VolatileSlice;
 
 use super::{FRAMES, Frame, FrameRef, HEAD, Tagging, VLAN_TYPE};
 use crate::Offload;
@@ -229,16 +229,10 @@ fn split<'g>(
 /// Copies the first bytes of `piece` into `head`; returns how many that were. A whole head out of one piece takes no call.
 #[inline]
 fn copy_head(piece: &VolatileSlice<'_>, head: &mut [u8]) -> usize {
-    let len = head.len();
-    let (words, rest) = head.as_chunks_mut::<8>();
-    if !rest.is_empty() || piece.len() < len {
-        return piece.copy_to(head);
+    if let Ok(whole) = <&mut [u8; HEAD]>::try_from(&mut *head)
+        && read_array(piece, 0, whole).is_some()
+    {
+        return HEAD;
     }
-    let mut copied = 0;
-    for word in words {
-        let Ok(source) = piece.get_ref::<u64>(copied) else { break };
-        *word = source.load().to_ne_bytes();
-        copied += size_of::<u64>();
-    }
-    copied
+    piece.copy_to(head)
 }

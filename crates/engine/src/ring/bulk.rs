@@ -94,7 +94,26 @@ impl SplitRing {
     }
 }
 
-/// The memory of a chain that begins at descriptor `head`, if that is all of it.
+/// The memory of a chain that begins at descriptor `head` and what it is for, if that is all of it and known.
+#[inline]
+pub(super) fn plain<'g>(
+    descriptors: &Area,
+    size: u16,
+    head: u16,
+    known: &Known<'_, 'g>,
+) -> Option<(VolatileSlice<'g>, Access)> {
+    if head >= size {
+        return None;
+    }
+    let raw = descriptors.load_descriptor(usize::from(head) * DESCRIPTOR).ok()?;
+    let descriptor = Descriptor::new(raw);
+    if !descriptor.is_plain() {
+        return None;
+    }
+    Some((descriptor.whole(known)?, descriptor.access()))
+}
+
+/// The same for a chain that is for `access`; its beginning is brought near.
 #[inline]
 fn buffer<'g>(
     descriptors: &Area,
@@ -103,15 +122,8 @@ fn buffer<'g>(
     access: Access,
     known: &Known<'_, 'g>,
 ) -> Option<VolatileSlice<'g>> {
-    if head >= size {
-        return None;
-    }
-    let raw = descriptors.load_descriptor(usize::from(head) * DESCRIPTOR).ok()?;
-    let descriptor = Descriptor::new(raw);
-    if !descriptor.is_plain() || descriptor.access() != access {
-        return None;
-    }
-    let buffer = descriptor.whole(known)?;
+    let (buffer, _) =
+        plain(descriptors, size, head, known).filter(|(_, found)| *found == access)?;
     bring_near(&buffer, 0, access);
     bring_near(&buffer, LINE, access);
     Some(buffer)

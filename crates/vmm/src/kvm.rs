@@ -36,12 +36,12 @@ pub fn open() -> Result<Kvm> {
     }
 }
 
-/// Opens KVM for a look, and refuses the whole kernel `kernel` where KVM can only interpret it.
+/// Refuses the whole kernel `kernel` where KVM can only interpret it, or isn't there to do so.
 pub fn check_for_kernel(kernel: &Path) -> Result<()> {
-    open()?;
     if has_hardware_virtualization() {
         return Ok(());
     }
+    open()?;
     Err(UserError::OnlyInterprets(kernel.to_owned()).into())
 }
 

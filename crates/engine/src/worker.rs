@@ -16,6 +16,7 @@ use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use pando_tlp::Epochs;
 use serde::Serialize;
@@ -41,11 +42,14 @@ const WORKERS: usize = 64;
 pub struct Engine {
     workers: Arc<[Arc<Shared>]>,
     threads: Vec<JoinHandle<()>>,
+    polling: Duration,
 }
 
 /// What the workers have done.
 #[derive(Clone, Debug, Serialize)]
 pub struct EngineReport {
+    /// The longest time that a worker polls before it sleeps, in microseconds.
+    pub polling_us: u64,
     /// One entry per worker.
     pub workers: Vec<WorkerReport>,
 }
@@ -70,6 +74,17 @@ fn inside<T: Serialize, S: serde::Serializer>(arc: &Arc<T>, to: S) -> Result<S::
 impl Engine {
     /// Starts `workers` threads (1 to 64) that take part in `epochs`.
     pub fn new(workers: usize, epochs: Arc<Epochs>) -> io::Result<Self> {
+        Self::polling(workers, epochs, None)
+    }
+
+    /// The same; without work each polls for `longest` at most before it sleeps. `None`: for 50 us, and not at all on a machine with
+    /// one processor.
+    pub fn polling(
+        workers: usize,
+        epochs: Arc<Epochs>,
+        longest: Option<Duration>,
+    ) -> io::Result<Self> {
+        let polling = longest.unwrap_or_else(run::default_polling);
         let finishers: Vec<_> = (0..workers.clamp(1, WORKERS)).map(|_| Finisher::new()).collect();
         let shared: io::Result<Vec<_>> = finishers
             .iter()
@@ -79,9 +94,10 @@ impl Engine {
             })
             .collect();
         let workers: Arc<[_]> = shared?.into();
-        let mut engine = Self { workers: workers.clone(), threads: Vec::new() };
+        let mut engine = Self { workers: workers.clone(), threads: Vec::new(), polling };
         for (shared, finisher) in workers.iter().zip(finishers) {
-            let worker = Worker::new(shared.clone(), epochs.join(), Scratch::new(finisher));
+            let worker =
+                Worker::new(shared.clone(), epochs.join(), Scratch::new(finisher), polling);
             let thread = std::thread::Builder::new().name(format!("worker-{}", shared.number));
             engine.threads.push(thread.spawn(move || worker.run())?);
         }
@@ -147,7 +163,7 @@ impl Engine {
             wakeups: worker.wakeups.get(),
             finished: worker.finished.clone(),
         });
-        EngineReport { workers: workers.collect() }
+        EngineReport { polling_us: self.polling.as_micros() as u64, workers: workers.collect() }
     }
 
     fn start(&self, body: Body, on_error: OnError) -> TaskHandle {

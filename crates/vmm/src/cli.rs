@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use pando_vmm::machine::OnReset;
-use pando_vmm::platform::{Cpus, MemorySize};
+use pando_vmm::platform::{Cpus, MemorySize, PollTime};
 
 /// A minimal hypervisor with a PCI Express tree, an IOMMU and SR-IOV network cards, all in software.
 #[derive(Debug, Parser)]
@@ -72,6 +72,9 @@ struct Run {
     /// Threads that move packets [default: the number of CPUs here, at most one per card]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
+    /// How long they poll for more before they sleep, 0us to 1s [default: the platform file's, else 50us]
+    #[arg(long, value_name = "TIME")]
+    poll: Option<PollTime>,
     /// Where a report of every part's state and counters goes when the machine ends, and on SIGUSR1 [default: standard error,
     /// on SIGUSR1 only]
     #[arg(long, value_name = "FILE")]

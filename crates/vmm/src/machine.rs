@@ -46,6 +46,8 @@ pub struct Config {
     pub platform: Platform,
     /// Threads that move packets; `None` leaves it to the host's size.
     pub workers: Option<usize>,
+    /// How long they poll for nothing before they sleep; `None` leaves it to the host.
+    pub poll: Option<Duration>,
     /// What it boots.
     pub payload: Payload,
     /// The console's output side.
@@ -128,6 +130,7 @@ impl Machine {
             vm: &host.vm,
             wake: wake.clone(),
             workers: config.workers,
+            poll: config.poll,
         })?;
         let mut reports = std::mem::take(&mut tree.reports);
         reports.go_to(config.report);

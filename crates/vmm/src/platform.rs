@@ -44,7 +44,7 @@ pub use model::{MODELS, ModelLimits, NicModel};
 pub use nic::{Capture, CapturePort, Faults, Nic, SocketKind, Uplink, UplinkKind, Vf};
 pub use problem::{Errors, Place, Problem};
 pub use reference::reference;
-pub use value::{Cpus, Delay, DeviceFunction, Id, MemorySize, Speed, ValueError};
+pub use value::{Cpus, Delay, DeviceFunction, Id, MemorySize, PollTime, Speed, ValueError};
 
 use problem::Problems;
 use source::Source;

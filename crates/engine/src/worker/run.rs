@@ -19,10 +19,13 @@ use super::task::{Armed, Pass, Task};
 /// Rounds between two looks at the doorbells of sleeping tasks, while others keep the worker busy.
 const ROUNDS: u32 = 16;
 
+/// Rounds without work between two looks at the clock, which takes a good part of such a round.
+const IDLE_ROUNDS: u32 = 4;
+
 /// How soon a paused task tries again by itself.
 const RETRY: Duration = Duration::from_micros(5);
 
-/// The longest and the shortest time to poll for nothing. Waking a sleeping thread takes 20 to 60 us.
+/// The longest time to poll for nothing unless somebody says otherwise, and the shortest. Waking a sleeping thread takes 20 to 60 us.
 const LONGEST: Duration = Duration::from_micros(50);
 const SHORTEST: Duration = Duration::from_micros(2);
 
@@ -56,11 +59,12 @@ impl Active {
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, participant: Participant, scratch: Scratch) -> Self {
-        // Polling takes the time of whoever would have made the work, if there is only one processor.
-        let alone =
-            std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-        let longest = if alone { Duration::ZERO } else { LONGEST };
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        participant: Participant,
+        scratch: Scratch,
+        longest: Duration,
+    ) -> Self {
         let (active, given) = (Vec::new(), Vec::new());
         let quantum = Quantum::new();
         Self { shared, participant, scratch, active, given, polling: longest, longest, quantum }
@@ -69,11 +73,16 @@ impl Worker {
     /// Runs until the engine is dropped.
     pub(super) fn run(mut self) {
         let mut rounds = 0u32;
+        let (mut now, mut worked) = (Instant::now(), true);
         while self.attend() {
-            let worked = self.round(Instant::now());
+            if worked || rounds.is_multiple_of(IDLE_ROUNDS) {
+                now = Instant::now();
+            }
+            worked = self.round(now);
             rounds = rounds.wrapping_add(1);
             if !worked && self.active.iter().all(|active| active.settled) {
                 self.sleep();
+                worked = true; // time has passed
             } else if rounds.is_multiple_of(ROUNDS) {
                 self.shared.hear();
             } else if !worked {
@@ -191,6 +200,13 @@ impl Worker {
         self.polling = if slept < self.longest { self.polling * 2 } else { self.polling / 2 };
         self.polling = self.polling.max(SHORTEST).min(self.longest);
     }
+}
+
+/// How long a worker polls for nothing unless somebody says otherwise.
+pub(super) fn default_polling() -> Duration {
+    // Polling takes the time of whoever would have made the work, if there is only one processor.
+    let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    if alone { Duration::ZERO } else { LONGEST }
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use pando_vmm::console::terminal::RawTerminal;
 use pando_vmm::kvm;
 use pando_vmm::load::Payload;
 use pando_vmm::machine::{Config, Ended, InputKind, Machine};
-use pando_vmm::platform::Platform;
+use pando_vmm::platform::{Platform, PollTime};
 use pando_vmm::signals;
 use pando_vmm::user_error::UserError;
 use tracing_subscriber::EnvFilter;
@@ -56,6 +56,7 @@ pub(super) fn run(run: &Run) -> Result<()> {
     let terminal = terminal.flatten();
     let config = Config {
         workers: run.workers.or(platform.machine.workers.map(usize::from)),
+        poll: run.poll.or(platform.machine.poll).map(PollTime::duration),
         platform,
         payload,
         output,

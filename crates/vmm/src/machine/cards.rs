@@ -34,8 +34,8 @@ pub(super) struct Cards {
 
 impl Cards {
     pub(super) fn new(parts: &Parts<'_>) -> Result<Self> {
-        let engine =
-            Engine::new(workers(parts), parts.epochs.clone()).context("starting the workers")?;
+        let engine = Engine::polling(workers(parts), parts.epochs.clone(), parts.poll)
+            .context("starting the workers")?;
         let captures = Captures::create(&parts.platform.captures)?;
         let (engine, mut reports) = (Arc::new(engine), Reports::default());
         let told = engine.clone();

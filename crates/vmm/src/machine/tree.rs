@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use kvm_ioctls::VmFd;
@@ -37,6 +38,8 @@ pub struct Parts<'a> {
     pub wake: DoorbellWake,
     /// Threads that move packets; `None` leaves it to the host's size.
     pub workers: Option<usize>,
+    /// How long they poll for nothing before they sleep; `None` leaves it to the host.
+    pub poll: Option<Duration>,
 }
 
 /// What the machine needs of a tree.

@@ -125,6 +125,7 @@ fn machine(table: &Reader<'_, '_, '_>) -> Machine {
         cpus: cpus.unwrap_or_default(),
         memory: table.parsed("memory").map(Spanned::into_inner).unwrap_or_default(),
         workers: table.integer("workers", 1..=64).map(Spanned::into_inner),
+        poll: table.parsed("poll").map(Spanned::into_inner),
     }
 }
 

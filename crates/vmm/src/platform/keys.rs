@@ -91,6 +91,12 @@ pub(super) const MACHINE: Section = Section {
             "the host's choice",
             "Threads that move frames; `--workers` overrides it.",
         ),
+        key(
+            "poll",
+            "a time, `\"0us\"` to `\"1s\"`",
+            "the host's choice",
+            "How long they poll for more, at most, before they sleep; `--poll` overrides it. The host's choice is 50 us, and nothing with one CPU. Longer is quicker for rare frames, and takes a CPU.",
+        ),
     ],
 };
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::acs::AcsServices;
 use super::exerciser::Exerciser;
 use super::nic::Nic;
-use super::value::{Cpus, DeviceFunction, Id, MemorySize};
+use super::value::{Cpus, DeviceFunction, Id, MemorySize, PollTime};
 
 /// CPUs and memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -16,6 +16,8 @@ pub struct Machine {
     pub memory: MemorySize,
     /// Threads that move frames; `None` leaves it to the host's size.
     pub workers: Option<u8>,
+    /// How long they poll for nothing before they sleep; `None` leaves it to the host.
+    pub poll: Option<PollTime>,
 }
 
 /// The IOMMU in front of guest memory.

@@ -255,16 +255,8 @@ impl FromStr for Delay {
             let right = "write `\"1us\"` to `\"10s\"`, as `\"500us\"` or `\"20ms\"`";
             ValueError::new(format!("{} is not a delay", quote(text)), right)
         };
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let factor = match unit {
-            "us" => 1,
-            "ms" => 1000,
-            "s" => 1_000_000,
-            _ => return Err(wrong()),
-        };
-        let micros = number.parse::<u32>().ok().and_then(|number| number.checked_mul(factor));
-        micros.filter(|micros| (1..=Self::MAX).contains(micros)).map(Self).ok_or_else(wrong)
+        let micros = micros(text).filter(|micros| (1..=Self::MAX).contains(micros));
+        micros.map(Self).ok_or_else(wrong)
     }
 }
 
@@ -278,6 +270,51 @@ impl Serialize for Delay {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// How long a worker without work polls: nothing to a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollTime(u32);
+
+impl PollTime {
+    /// The most, in microseconds.
+    const MAX: u32 = 1_000_000;
+
+    /// As a duration.
+    pub fn duration(self) -> Duration {
+        Duration::from_micros(self.0.into())
+    }
+}
+
+impl FromStr for PollTime {
+    type Err = ValueError;
+
+    fn from_str(text: &str) -> Result<Self, ValueError> {
+        let wrong = || {
+            let right = "write `\"0us\"` to `\"1s\"`, as `\"20us\"` or `\"5ms\"`";
+            ValueError::new(format!("{} is not a time to poll", quote(text)), right)
+        };
+        micros(text).filter(|micros| *micros <= Self::MAX).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl Serialize for PollTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:?}", self.duration()))
+    }
+}
+
+/// A time in `us`, `ms` or `s`, as microseconds.
+fn micros(text: &str) -> Option<u32> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "us" => 1,
+        "ms" => 1000,
+        "s" => 1_000_000,
+        _ => return None,
+    };
+    number.parse::<u32>().ok()?.checked_mul(factor)
 }
 
 /// A device and a function number on a bus.

@@ -117,7 +117,7 @@ impl World {
         }
         let finisher = Finisher::new();
         let shared = Arc::new(Shared::new(0, finisher.counters().clone()).unwrap());
-        let worker = Worker::new(shared, epochs.join(), Scratch::new(finisher));
+        let worker = Worker::new(shared, epochs.join(), Scratch::new(finisher), default_polling());
         let now = Instant::now();
         let sink = ports.swap_remove(0);
         Self { worker, switch, now, frames, sink, _receivers: receivers, _engine: engine }
@@ -308,4 +308,22 @@ fn tags_are_inserted_and_stripped_and_the_witness_sees_what_happens() {
     let seen = (counts.spoofed.load(Ordering::Relaxed), counts.left.load(Ordering::Relaxed));
     assert_eq!(seen, (9, 5));
     assert!(world.frames.lock().unwrap().is_empty());
+}
+
+#[test]
+fn a_worker_without_work_polls_as_long_as_it_is_told() {
+    for (longest, rounds) in [(Duration::ZERO, 1), (Duration::from_millis(1), 100)] {
+        let mut world = World::new();
+        (world.worker.polling, world.worker.longest) = (longest, longest);
+        let port = world.port(1);
+        world.sender(&port, 0, SINK, 64, 0);
+        for polled in 0..rounds {
+            assert_eq!(world.worker.active.len(), 1, "{longest:?} after {polled} rounds");
+            world.run(1);
+        }
+        world.run(1);
+        assert!(world.worker.active.is_empty(), "{longest:?}: it sleeps");
+    }
+    let engine = crate::Engine::polling(1, Epochs::new(), Some(Duration::from_millis(3))).unwrap();
+    assert_eq!(engine.report().polling_us, 3000);
 }

@@ -102,3 +102,13 @@ fn delays() {
         assert_eq!(delay, micros, "{text}");
     }
 }
+
+#[test]
+fn times_to_poll() {
+    for (text, micros) in
+        [("0us", Some(0)), ("1s", Some(1_000_000)), ("1001ms", None), ("-1us", None)]
+    {
+        let time = text.parse::<PollTime>().ok().map(|time| time.duration().as_micros());
+        assert_eq!(time, micros, "{text}");
+    }
+}

@@ -98,7 +98,9 @@ id = "rp0"
 [[machine]]
 cpus = 1
 "#,
-        reports: &["2:1: `machine` is a list; write a table with `cpus`, `memory` or `workers`"],
+        reports: &[
+            "2:1: `machine` is a list; write a table with `cpus`, `memory`, `workers` or `poll`",
+        ],
     },
     Case {
         name: "required keys",
@@ -126,6 +128,7 @@ cpus = 1
 cpus = 0
 memory = "64MiB"
 workers = 65
+poll = "2s"
 [[root-port]]
 id = "rp0"
 device = 0
@@ -144,14 +147,15 @@ speed = "1k"
             "3:8: `cpus` is 0; give 1 to 16",
             "4:10: `64MiB` of memory; give 128MiB to 1TiB",
             "5:11: `workers` is 65; give 1 to 64",
-            "8:10: `device` is 0; give 1 to 31",
-            "9:12: `function` is 8; give 0 to 7",
-            "13:7: `vfs` is -1; give 0 to 255",
-            "14:10: `queues` is 0; give 1 to 64",
-            "15:13: `vf-queues` is 65; give 1 to 64",
-            "16:16: `queue-budget` is 99999999999999999999; give 1 to 16384",
-            "17:7: `mtu` is 67; give 68 to 9216",
-            r#"18:9: `1k` is not a link speed; write `"10M"` to `"1000G"`, in Mbit/s or Gbit/s, as `"25G"` or `"2500M"`"#,
+            r#"6:8: `2s` is not a time to poll; write `"0us"` to `"1s"`, as `"20us"` or `"5ms"`"#,
+            "9:10: `device` is 0; give 1 to 31",
+            "10:12: `function` is 8; give 0 to 7",
+            "14:7: `vfs` is -1; give 0 to 255",
+            "15:10: `queues` is 0; give 1 to 64",
+            "16:13: `vf-queues` is 65; give 1 to 64",
+            "17:16: `queue-budget` is 99999999999999999999; give 1 to 16384",
+            "18:7: `mtu` is 67; give 68 to 9216",
+            r#"19:9: `1k` is not a link speed; write `"10M"` to `"1000G"`, in Mbit/s or Gbit/s, as `"25G"` or `"2500M"`"#,
         ],
     },
     Case {

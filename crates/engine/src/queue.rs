@@ -56,6 +56,9 @@ pub trait Receive: Send {
 
     /// Asks for a doorbell when buffers are added to those the last [`deliver`](Self::deliver) saw; `true` if some were already.
     fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError>;
+
+    /// A frame is likely to come right now: asks for the memory that delivering it begins with. Nothing is decided by this.
+    fn bring_near(&self) {}
 }
 
 /// A queue that isn't packets: a control queue, served by a worker like any other.

@@ -138,6 +138,7 @@ impl SplitRing {
         self.disarm(guard)?;
         self.cursor = self.position;
         self.near = self.position;
+        self.bring_next_near();
         self.seen = self.read_index()?;
         Ok(self.seen.wrapping_sub(self.position))
     }
@@ -199,6 +200,7 @@ impl SplitRing {
             descriptors: &self.descriptors,
             size: self.size,
             indirect: self.indirect,
+            last: None,
         };
         walk.chain(head, chain)
     }
@@ -289,6 +291,23 @@ impl SplitRing {
     /// The function's handle, for interrupts.
     pub fn dma(&self) -> &Arc<dyn Dma> {
         self.view.dma()
+    }
+
+    /// Brings near what the next pass begins with.
+    #[inline]
+    pub fn bring_pass_near(&self) {
+        self.available.bring_near(available::INDEX);
+        self.bring_next_near();
+        self.used.bring_near(used::ENTRIES + self.slot(self.position) * used::ENTRY);
+    }
+
+    /// Brings near the next available entry and its descriptor, if that is the one it was a ring's length ago, while the index is
+    /// still on its way: the driver has written all three, and without this they would come one after the other.
+    #[inline]
+    fn bring_next_near(&self) {
+        let slot = self.slot(self.position);
+        self.available.bring_near(available::ENTRIES + slot * available::ENTRY);
+        self.descriptors.bring_near(usize::from(self.heads[slot]) * DESCRIPTOR);
     }
 
     /// Brings near what the next chains begin with.

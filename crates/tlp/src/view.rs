@@ -163,30 +163,33 @@ impl<'g> Known<'_, 'g> {
         }
         let line = &self.view.lines[index(address)];
         let offset = address.0.wrapping_sub(line.start);
-        line.whole(offset, len, access).or_else(|| self.across(line, offset, len, access))
+        if let Some(slice) = line.whole(offset, len, access) {
+            return Some(slice);
+        }
+        // Made here and not there: a slice that was just returned in memory is slow to take apart.
+        let end = offset.checked_add(len as u64)?;
+        let run = line.run.as_ref().filter(|run| offset < run.len())?;
+        self.goes_on(line, end, access)?;
+        run.beyond(offset, len)
     }
 
-    /// The same for bytes that begin in `line` and go on in its neighbours.
+    /// `Some` if `line` and its neighbours lie one behind the other in memory too, from its start to `end` bytes behind that, and all
+    /// permit `access`.
     #[inline(never)]
-    fn across(
-        &self,
-        line: &Line,
-        offset: u64,
-        len: usize,
-        access: Access,
-    ) -> Option<VolatileSlice<'g>> {
-        let mut all = *line;
-        let first = all.run.filter(|run| all.permits(access) && offset < run.len())?;
-        let end = offset.checked_add(len as u64)?;
-        let mut run = first;
-        while run.len() < end {
-            let next = Iova(line.start).checked_add(run.len())?;
+    fn goes_on(&self, line: &Line, end: u64, access: Access) -> Option<()> {
+        let mut len = line.run.as_ref().filter(|_| line.permits(access))?.len();
+        let start = line.run.as_ref()?.gpa;
+        while len < end {
+            let next = Iova(line.start).checked_add(len)?;
             let neighbour = &self.view.lines[index(next)];
             let known = neighbour.start == next.0 && neighbour.permits(access);
-            run = run.join(&neighbour.run.filter(|run| known && !run.is_empty())?)?;
+            let run = neighbour.run.as_ref().filter(|run| known && !run.is_empty())?;
+            if run.gpa != start.checked_add(len)? {
+                return None;
+            }
+            len += run.len();
         }
-        all.run = Some(run);
-        all.whole(offset, len, access)
+        Some(())
     }
 }
 

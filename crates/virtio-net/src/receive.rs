@@ -223,4 +223,8 @@ impl Receive for ReceiveQueue {
     fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
         self.ring.arm_for_more(guard)
     }
+
+    fn bring_near(&self) {
+        self.ring.bring_pass_near();
+    }
 }

@@ -95,7 +95,7 @@ impl SplitRing {
 }
 
 /// The memory of a chain that begins at descriptor `head` and what it is for, if that is all of it and known.
-#[inline]
+#[inline(always)]
 pub(super) fn plain<'g>(
     descriptors: &Area,
     size: u16,
@@ -114,7 +114,7 @@ pub(super) fn plain<'g>(
 }
 
 /// The same for a chain that is for `access`; its beginning is brought near.
-#[inline]
+#[inline(always)]
 fn buffer<'g>(
     descriptors: &Area,
     size: u16,

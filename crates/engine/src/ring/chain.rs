@@ -140,6 +140,23 @@ impl<'g> Chain<'g> {
         Ok(())
     }
 
+    /// Whether the last piece is for `access` too, as the descriptor started last is.
+    #[inline]
+    pub(super) fn continues(&self, access: Access) -> bool {
+        match access {
+            Access::Read => self.readable_to > 0,
+            Access::Write => self.pieces.len() > self.readable_to,
+        }
+    }
+
+    /// Puts `slice`, which begins where the last piece does, in its place.
+    #[inline]
+    pub(super) fn replace_last(&mut self, slice: VolatileSlice<'g>) {
+        if let Some(last) = self.pieces.last_mut() {
+            *last = slice;
+        }
+    }
+
     /// Adds memory of the descriptor started last; there must be room.
     #[inline]
     pub(super) fn push(&mut self, slice: VolatileSlice<'g>) {

@@ -77,6 +77,9 @@ impl Descriptor {
     }
 }
 
+/// Bytes of neighbouring descriptors that become one piece: fewer and larger copies.
+const LARGEST_PIECE: usize = 128 << 10;
+
 /// What a walk needs of the ring.
 pub(super) struct Walk<'r, 'g> {
     pub(super) guard: &'g Guard<'g>,
@@ -84,6 +87,8 @@ pub(super) struct Walk<'r, 'g> {
     pub(super) descriptors: &'r Area,
     pub(super) size: u16,
     pub(super) indirect: bool,
+    /// Where the chain's last piece begins and how long it is, if others may continue it.
+    pub(super) last: Option<(Iova, usize)>,
 }
 
 impl<'g> Walk<'_, 'g> {
@@ -160,20 +165,41 @@ impl<'g> Walk<'_, 'g> {
         Ok(Descriptor::new(u128::from_le_bytes(bytes).to_le()))
     }
 
+    /// Adds the memory of one descriptor to the chain's last piece, or as one piece; `false`, and nothing added, if it isn't known or
+    /// in more.
+    #[inline]
+    fn add_known(&mut self, descriptor: Descriptor, chain: &mut Chain<'g>) -> bool {
+        let Some(known) = self.view.known_to(self.guard) else { return false };
+        let access = descriptor.access();
+        if let Some((start, before)) = self.last.filter(|_| chain.continues(access))
+            && start.checked_add(before as u64) == Some(descriptor.address)
+            && let len = before + descriptor.len()
+            && len <= LARGEST_PIECE
+            && let Some(slice) = known.whole(start, len, access)
+        {
+            chain.replace_last(slice);
+            self.last = Some((start, len));
+            return true;
+        }
+        if chain.is_full() {
+            return false;
+        }
+        let Some(slice) = descriptor.whole(&known) else { return false };
+        bring_near(&slice, 0, access);
+        chain.push(slice);
+        self.last = Some((descriptor.address, descriptor.len()));
+        true
+    }
+
     /// Adds the memory of one descriptor.
     #[inline]
     fn add(&mut self, descriptor: Descriptor, chain: &mut Chain<'g>) -> Result<(), QueueError> {
         let access = descriptor.access();
         chain.start(access, descriptor.len)?;
-        if descriptor.len > 0
-            && !chain.is_full()
-            && let Some(known) = self.view.known_to(self.guard)
-            && let Some(slice) = descriptor.whole(&known)
-        {
-            bring_near(&slice, 0, access);
-            chain.push(slice);
+        if descriptor.len > 0 && self.add_known(descriptor, chain) {
             return Ok(());
         }
+        self.last = None;
         let mut address = descriptor.address;
         let mut left = descriptor.len as usize;
         while left > 0 {

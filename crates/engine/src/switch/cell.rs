@@ -119,6 +119,13 @@ impl Cell {
         contain(|| receive.arm(guard)).unwrap_or(true)
     }
 
+    /// Frames are likely to be offered right now.
+    pub(crate) fn bring_near(&self) {
+        if let Some(receive) = self.lock().queue.as_deref() {
+            receive.bring_near();
+        }
+    }
+
     /// Takes the queue away. When this returns no worker uses it.
     pub(crate) fn stop(&self) {
         drop(self.on_error.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -34,6 +34,9 @@ const ALL: [u16; FRAMES] = {
     all
 };
 
+/// Frames of a batch that is small.
+const FEW: usize = 2;
+
 /// No port has this number.
 const NOBODY: u16 = u16::MAX;
 
@@ -49,6 +52,8 @@ pub(super) struct Transmitter {
     armed: bool,
     /// Receivers that had no buffers in the last pass.
     wanted: ArrayVec<Arc<Cell>, RECEIVERS>,
+    /// The port that got the last frames.
+    last: u16,
 }
 
 impl Transmitter {
@@ -62,6 +67,7 @@ impl Transmitter {
             allowance: Allowance::new(port, index),
             armed: false,
             wanted: ArrayVec::new(),
+            last: NOBODY,
         }
     }
 
@@ -110,6 +116,9 @@ impl Transmitter {
         if batch.is_empty() {
             return Ok((0, Waiting::default()));
         }
+        if batch.len() <= FEW {
+            bring_near(&tables, self.last);
+        }
         let frames = self.allowance.cut(&batch, &self.progress, scratch);
         scratch.reset(tables.len());
         let mut forward = Forward {
@@ -120,6 +129,7 @@ impl Transmitter {
             from: self.from,
             progress: &mut self.progress,
             wanted: &mut self.wanted,
+            last: &mut self.last,
             scratch,
             owners: [NOBODY; FRAMES],
             dropped: [0; DropReason::ALL.len()],
@@ -151,6 +161,17 @@ struct Waiting {
     until: Option<Instant>,
 }
 
+/// The frames of a small batch are few because each is waited for: what the last one's receiver has to look at is asked for while it is
+/// still being found out who gets this one.
+fn bring_near(tables: &Tables, port: u16) {
+    if port != NOBODY
+        && let Cells::Spread(cells) = &tables.port(port).cells
+        && let [cell] = &cells[..]
+    {
+        cell.bring_near();
+    }
+}
+
 /// A batch on its way.
 struct Forward<'p, 'g> {
     guard: &'p Guard<'p>,
@@ -161,6 +182,7 @@ struct Forward<'p, 'g> {
     from: u16,
     progress: &'p mut Progress,
     wanted: &'p mut ArrayVec<Arc<Cell>, RECEIVERS>,
+    last: &'p mut u16,
     scratch: &'p mut Scratch,
     /// For each frame, the port that it may wait for.
     owners: [u16; FRAMES],
@@ -233,6 +255,7 @@ impl Forward<'_, '_> {
         for next in 0..self.scratch.ports.len() {
             let port = self.scratch.ports[next];
             let frames = self.scratch.frames[usize::from(port)];
+            *self.last = port;
             let tables = self.tables;
             match &tables.port(port).cells {
                 Cells::Spread(cells) => self.spread(port, cells, frames),

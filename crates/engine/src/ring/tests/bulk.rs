@@ -1,5 +1,7 @@
 //! Chains taken in bulk are those that `next` would have taken, and nothing else changes hands.
 
+use vm_memory::VolatileSlice;
+
 use super::*;
 
 /// Takes in bulk; the lengths.
@@ -11,7 +13,7 @@ fn take_plain(
 ) -> Vec<usize> {
     let mut buffers = Buffers::new();
     ring.next_plain(guard, access, most, &mut buffers).unwrap();
-    buffers.iter().map(vm_memory::VolatileSlice::len).collect()
+    buffers.iter().map(VolatileSlice::len).collect()
 }
 
 /// Makes the ring's view know the memory.
@@ -117,7 +119,7 @@ fn buffers_across_pages_that_are_neighbours_are_one_piece() {
     ring.begin(&guard).unwrap();
     let mut buffers = Buffers::new();
     ring.next_plain(&guard, Access::Read, 64, &mut buffers).unwrap();
-    assert_eq!(buffers.iter().map(vm_memory::VolatileSlice::len).collect::<Vec<_>>(), [4, 0x2800]);
+    assert_eq!(buffers.iter().map(VolatileSlice::len).collect::<Vec<_>>(), [4, 0x2800]);
     let mut bytes = [0; 4];
     buffers[0].copy_to(&mut bytes);
     assert_eq!(&bytes, b"abcd");
@@ -209,5 +211,39 @@ proptest! {
             prop_assert_eq!(other.readable_len(), chain.readable_len());
             going = a == Ok(true);
         }
+    }
+}
+
+/// Descriptors, and the lengths of the readable and the writable pieces they become.
+type Case = (&'static [(u64, u32, u16)], &'static [usize], &'static [usize]);
+
+#[test]
+fn descriptors_that_follow_each_other_are_one_piece_of_their_chain() {
+    let tree = Tree::new(4 << 20);
+    let mut driver = Driver::new(&tree, 0, 16, true);
+    let mut ring = driver.ring();
+    let mut participant = epochs().join();
+    let guard = participant.enter();
+    driver.write(BUFFER, b"0123456789");
+    driver.add(&[(BUFFER, 1, 0), (BUFFER + 0x1000, 1, WRITE)]); // whatever is known afterwards
+    let chains: [Case; 5] = [
+        (&[(BUFFER, 3, 0), (BUFFER + 3, 4, 0), (BUFFER + 7, 3, 0)], &[10], &[]),
+        (&[(BUFFER, 3, 0), (BUFFER + 4, 4, 0), (BUFFER + 8, 2, 0)], &[3, 6], &[]),
+        (&[(BUFFER + 3, 3, 0), (BUFFER, 3, 0)], &[3, 3], &[]),
+        (&[(BUFFER, 3, 0), (BUFFER + 3, 3, WRITE), (BUFFER + 6, 3, WRITE)], &[3], &[6]),
+        (&[(BUFFER, 0x1_0000, 0), (BUFFER + 0x1_0000, 0x1_0001, 0)], &[0x1_0000, 0x1_0001], &[]),
+    ];
+    for (descriptors, ..) in chains {
+        driver.add(descriptors);
+    }
+    driver.publish();
+    ring.begin(&guard).unwrap();
+    let mut chain = Chain::new();
+    assert_eq!(ring.next(&guard, &mut chain), Ok(true));
+    for (descriptors, readable, writable) in chains {
+        assert_eq!(ring.next(&guard, &mut chain), Ok(true));
+        let lens = |pieces: &[VolatileSlice<'_>]| pieces.iter().map(VolatileSlice::len).collect();
+        let found: [Vec<_>; 2] = [lens(chain.readable()), lens(chain.writable())];
+        assert_eq!(found, [readable, writable], "{descriptors:x?}");
     }
 }

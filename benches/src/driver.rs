@@ -4,7 +4,7 @@
 mod link;
 mod ring;
 
-pub(crate) use link::Link;
+pub(crate) use link::{BATCH, Link, Side};
 pub(crate) use ring::{Care, Ring, RingPlace};
 
 use anyhow::Result;

@@ -3,9 +3,10 @@
 use anyhow::Result;
 
 use crate::Effort;
-use crate::driver::{self, Care, LONG, Link, Ring, Shape};
+use crate::driver::{self, BATCH, Care, LONG, Link, Ring, Shape, Side};
 use crate::machine::{Machine, Plan, VirtualFunction, mac};
 use crate::memory::Memory;
+use crate::page::{Axis, Line, Plot};
 use crate::peers::{self, Peer};
 use crate::pin::Processors;
 use crate::report::{Measured, Report};
@@ -15,10 +16,23 @@ use crate::rounds::{self, Case};
 const SIZES: [(u32, &str); 5] =
     [(64, "64"), (256, "256"), (1500, "1500"), (9000, "9000"), (LONG, "64K")];
 
+/// Chains published at once, each with its name.
+const BATCHES: [(u16, &str); 9] = [
+    (1, "1"),
+    (2, "2"),
+    (4, "4"),
+    (8, "8"),
+    (16, "16"),
+    (32, "32"),
+    (64, "64"),
+    (128, "128"),
+    (256, "256"),
+];
+
 /// Two VFs of a machine with a flow between them.
 pub(crate) struct Pando {
     /// Goes last: the functions are in it.
-    _machine: Machine,
+    pub(crate) machine: Machine,
     transmit: Ring,
     receive: Ring,
     sender: VirtualFunction,
@@ -41,15 +55,26 @@ impl Pando {
         let receiver = VirtualFunction::start(&machine, last, receive.place(), unused)?;
         let others = (1..last).map(|vf| VirtualFunction::start(&machine, vf, idle, unused));
         let _others = others.collect::<Result<_>>()?;
-        Ok(Self { _machine: machine, transmit, receive, sender, receiver, _others })
+        Ok(Self { machine, transmit, receive, sender, receiver, _others })
     }
 
     /// Its two ends.
     pub(crate) fn drive<T>(&mut self, run: impl FnOnce(&mut Link<'_>) -> T) -> T {
+        self.drive_strictly(&|_, _, _| {}, run)
+    }
+
+    /// The same with a driver that does this with each buffer that it takes back.
+    pub(crate) fn drive_strictly<T>(
+        &mut self,
+        unmap: &dyn Fn(Side, u64, u32),
+        run: impl FnOnce(&mut Link<'_>) -> T,
+    ) -> T {
         let (sender, receiver) = (&self.sender, &self.receiver);
         run(&mut Link {
             transmit: &mut self.transmit,
             receive: &mut self.receive,
+            batch: BATCH,
+            unmap,
             ring_transmit: &|| sender.ring_transmit(),
             ring_receive: &|| receiver.ring_receive(),
         })
@@ -85,6 +110,8 @@ impl Bare {
         Ok(run(&mut Link {
             transmit: &mut self.transmit,
             receive: &mut self.receive,
+            batch: BATCH,
+            unmap: &|_, _, _| {},
             ring_transmit: &|| {},
             ring_receive: &|| {},
         }))
@@ -105,6 +132,21 @@ pub(crate) fn run(effort: &Effort, processors: Processors, report: &mut Report) 
             beside_peers(effort, report, processors, frame, Care::Descriptor, &name)?;
         }
     }
+    let sizes = SIZES.map(|(_, size)| size);
+    report.plot_over("Throughput over frame size", "bytes", "forward", &sizes);
+    report.group("64 B, by how many chains the driver publishes at once");
+    for (batch, name) in BATCHES {
+        let name = format!("batch/{name}");
+        if effort.wants(&name) {
+            batches(effort, report, processors, batch, &name)?;
+        }
+    }
+    report.plot_over(
+        "Throughput over batch size, 64 B",
+        "frames published at once",
+        "batch",
+        &BATCHES.map(|(_, name)| name),
+    );
     report.group("The same with a driver that also writes each frame and reads each header, and with one that only moves indices");
     for (frame, care, name) in [
         (64, Care::Frame, "fresh/64"),
@@ -119,12 +161,15 @@ pub(crate) fn run(effort: &Effort, processors: Processors, report: &mut Report) 
     report.group("2, 63 and 255 functions driven, two of them active, 64 B");
     if effort.wants("functions/64") {
         functions(effort, report, processors)?;
-    }
-    report.group("VT-d off and on, static pages of 4 KiB");
-    for (frame, size) in [(64, "64"), (1500, "1500")] {
-        if effort.wants(&format!("vtd/{size}")) {
-            translation(effort, report, processors, frame, size)?;
-        }
+        let points =
+            ["2", "63", "255"].map(|count| report.median(&format!("functions/64/{count}")));
+        let points = (0..).map(f64::from).zip(points.into_iter().flatten()).collect();
+        report.plot(Plot {
+            title: "Throughput over functions driven, 64 B".to_owned(),
+            x: Axis::named("functions", ["2", "63", "255"]),
+            y: "Mpps".to_owned(),
+            lines: vec![Line { name: "pando".to_owned(), points }],
+        });
     }
     Ok(())
 }
@@ -164,6 +209,31 @@ fn beside_peers(
     Ok(())
 }
 
+/// Pando and the raw loop where so many chains are published at once.
+fn batches(
+    effort: &Effort,
+    report: &mut Report,
+    processors: Processors,
+    batch: u16,
+    name: &str,
+) -> Result<()> {
+    let shape = Shape::whole(64);
+    let plan = Plan { functions: 2, translated: false, memory: 16 };
+    let mut pando = Pando::new(processors, shape, plan)?;
+    let mut raw = Bare::new(processors, shape)?;
+    let flood = |link: &mut Link<'_>| {
+        link.batch = batch;
+        link.flood(effort.sample).mpps()
+    };
+    let samples = rounds::take(
+        effort.rounds,
+        &mut [Case::new(|| Ok(pando.drive(flood))), Case::new(|| raw.drive(peers::RAW, flood))],
+    )?;
+    let of = |who, of: usize| Measured { who, samples: &samples[of] };
+    report.add(name, "Mpps", true, &[of("pando", 0), of("raw", 1)]);
+    Ok(())
+}
+
 fn functions(effort: &Effort, report: &mut Report, processors: Processors) -> Result<()> {
     let shape = Shape::whole(64);
     let machine = |functions| {
@@ -187,37 +257,6 @@ fn functions(effort: &Effort, report: &mut Report, processors: Processors) -> Re
             Measured { who: "255", samples: &samples[0] },
             Measured { who: "63", samples: &samples[1] },
             Measured { who: "2", samples: &samples[2] },
-        ],
-    );
-    Ok(())
-}
-
-fn translation(
-    effort: &Effort,
-    report: &mut Report,
-    processors: Processors,
-    frame: u32,
-    size: &str,
-) -> Result<()> {
-    let shape = Shape::whole(frame);
-    let machine =
-        |translated| Pando::new(processors, shape, Plan { functions: 2, translated, memory: 16 });
-    let (mut on, mut off) = (machine(true)?, machine(false)?);
-    let time = effort.sample;
-    let samples = rounds::take(
-        effort.rounds,
-        &mut [
-            Case::new(|| Ok(on.drive(|link| link.flood(time).mpps()))),
-            Case::new(|| Ok(off.drive(|link| link.flood(time).mpps()))),
-        ],
-    )?;
-    report.add(
-        &format!("vtd/{size}"),
-        "Mpps",
-        true,
-        &[
-            Measured { who: "on", samples: &samples[0] },
-            Measured { who: "off", samples: &samples[1] },
         ],
     );
     Ok(())

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
-use pando_engine::{Engine, MacAddress, Switch};
+use pando_engine::uplink::UplinkConfig;
+use pando_engine::{Engine, MacAddress, PortKind, ReceiveHandle, Switch, TaskHandle};
 use pando_fabric::{Fabric, FabricBuilder, FabricConfig, Host, IoEvents, PortOptions};
 use pando_pci::{Device, Slot};
 use pando_tlp::{Dma, Epochs, Gpa, Iommu, Link, MsiMessage, MsiSink, Requester, RequesterId};
@@ -18,7 +19,7 @@ use pando_virtio_net::{NicConfig, VirtioNic};
 
 use crate::memory::Memory;
 use crate::pin::Processors;
-use translation::Unit;
+use translation::{Mapper, Unit};
 
 pub(crate) use bus::Bus;
 pub(crate) use function::VirtualFunction;
@@ -48,6 +49,12 @@ pub(crate) struct Machine {
     /// A way into the tree for what is no function of a card.
     pub(crate) way: Arc<dyn Dma>,
     pub(crate) bus: Bus,
+    pub(crate) switch: Arc<Switch>,
+    /// What is plugged into the switch's uplink.
+    cable: Vec<(TaskHandle, ReceiveHandle)>,
+    engine: Arc<Engine>,
+    processors: Processors,
+    mapper: Option<Mapper>,
 }
 
 /// Counts messages.
@@ -86,15 +93,41 @@ impl Machine {
         let mut builder = FabricBuilder::new(fabric_config(), host)?;
         builder.root_port("rp0", PortOptions::default())?;
         builder.switch("sw0", "rp0", &[("dp0", PortOptions::default())])?;
-        let engine = processors.at_engine(|| Ok(Engine::new(1, epochs.clone())?))?;
-        plug(&mut builder, &Arc::new(engine), plan.functions)?;
+        let engine = Arc::new(processors.at_engine(|| Ok(Engine::new(1, epochs.clone())?))?);
+        let switch = Switch::new("nic0");
+        plug(&mut builder, &engine, &switch, plan.functions)?;
         let way = way(&mut builder)?;
-        let fabric = Arc::new(builder.build()?);
-        if let Some(unit) = &unit {
-            unit.translate_all(&mut memory)?;
-        }
+        // Its threads too: one that starts at the driver's side may wait for the driver, and others for it.
+        let fabric = Arc::new(processors.at_engine(|| Ok(builder.build()?))?);
+        let mapper = unit.map(|unit| unit.translate_all(&mut memory)).transpose()?;
         let bus = Bus::enumerate(&fabric, plan.functions)?;
-        Ok(Self { memory, fabric, epochs, way, bus })
+        let cable = Vec::new();
+        Ok(Self { memory, fabric, epochs, way, bus, switch, cable, engine, processors, mapper })
+    }
+
+    /// What changes translations; it is given away once.
+    pub(crate) fn mapper(&mut self) -> Option<Mapper> {
+        self.mapper.take()
+    }
+
+    /// The domain of a VF.
+    pub(crate) fn domain(&self, vf: u16) -> u64 {
+        translation::domain(self.bus.vf(vf))
+    }
+
+    /// Plugs in a cable whose other end sends everything back to who sent it.
+    pub(crate) fn loop_back(&mut self) -> Result<()> {
+        let port = self.switch.port("uplink", PortKind::Uplink);
+        let engine = self.engine.clone();
+        for queue in UplinkConfig::Loopback.open(1)?.queues {
+            let on_error = || Box::new(|error| eprintln!("the uplink stopped: {error}"));
+            let connect = || {
+                let source = engine.source(&port, 0, queue.transmit, queue.readable, on_error())?;
+                Ok((source, engine.receive(&port, 0, queue.receive, on_error())))
+            };
+            self.cable.push(self.processors.at_engine(connect)?);
+        }
+        Ok(())
     }
 }
 
@@ -115,8 +148,14 @@ pub(crate) fn mac(vf: u16) -> [u8; 6] {
 }
 
 /// Puts the card below `dp0`.
-fn plug(builder: &mut FabricBuilder, engine: &Arc<Engine>, vfs: u16) -> Result<()> {
+fn plug(
+    builder: &mut FabricBuilder,
+    engine: &Arc<Engine>,
+    switch: &Arc<Switch>,
+    vfs: u16,
+) -> Result<()> {
     let config = NicConfig {
+        name: "nic0".to_owned(),
         mac: MacAddress([2, 0, 0, 0, 0, 1]),
         vfs: vfs.max(1),
         pf_queue_pairs: 1,
@@ -126,7 +165,7 @@ fn plug(builder: &mut FabricBuilder, engine: &Arc<Engine>, vfs: u16) -> Result<(
         ..NicConfig::default()
     };
     let link = builder.reserve("nic0", "dp0")?;
-    let card = VirtioNic::new(&config, &Slot::default(), link, engine, &Switch::new("nic0"))?;
+    let card = VirtioNic::new(&config, &Slot::default(), link, engine, switch)?;
     let device: Arc<dyn Device> = card.endpoint().clone();
     builder.fill("nic0", vec![device])?;
     Ok(())

@@ -6,12 +6,15 @@ mod driver;
 mod forward;
 mod latency;
 mod machine;
+mod many;
 mod memory;
+mod page;
 mod parts;
 mod peers;
 mod pin;
 mod report;
 mod rounds;
+mod vtd;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +39,9 @@ struct Options {
     /// Write the figures to this file
     #[arg(long)]
     json: Option<PathBuf>,
+    /// Write them with plots to this file
+    #[arg(long)]
+    page: Option<PathBuf>,
     /// Don't print the table
     #[arg(long)]
     quiet: bool,
@@ -67,7 +73,9 @@ fn main() -> Result<ExitCode> {
     let processors = pin::Processors::find()?;
     processors.drive()?;
     forward::run(&effort, processors, &mut report)?;
+    vtd::run(&effort, processors, &mut report)?;
     latency::run(&effort, processors, &mut report)?;
+    many::run(&effort, processors, &mut report)?;
     parts::run(&effort, processors, &mut report)?;
     anyhow::ensure!(!report.is_empty(), "no measurement has '{}' in its name", effort.filter);
     if !options.quiet {
@@ -75,6 +83,9 @@ fn main() -> Result<ExitCode> {
     }
     if let Some(file) = options.json {
         report.save(&file)?;
+    }
+    if let Some(file) = options.page {
+        report.save_page(&file)?;
     }
     Ok(ExitCode::SUCCESS)
 }

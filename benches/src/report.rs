@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
+use crate::page::{self, Axis, Line, Plot};
 use crate::rounds::Spread;
 
 /// All figures of one run.
@@ -18,6 +19,8 @@ pub(crate) struct Report {
     figures: Vec<Figure>,
     #[serde(skip)]
     groups: Vec<Group>,
+    #[serde(skip)]
+    plots: Vec<Plot>,
 }
 
 /// One measurement.
@@ -56,7 +59,7 @@ impl Report {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().and_then(|load| load.parse().ok()).unwrap_or_default();
         let machine = format!("{processors} x {model}");
-        Ok(Self { machine, load, figures: Vec::new(), groups: Vec::new() })
+        Ok(Self { machine, load, figures: Vec::new(), groups: Vec::new(), plots: Vec::new() })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -100,13 +103,59 @@ impl Report {
         }
     }
 
-    /// The table.
-    pub(crate) fn print(&self) {
-        println!("{}, load {:.1}; median (middle half), ratios by round", self.machine, self.load);
-        for group in self.groups.iter().filter(|group| !group.lines.is_empty()) {
-            println!("\n{}", group.title);
-            group.lines.iter().for_each(|line| println!("{line}"));
+    /// Adds a plot to the page.
+    pub(crate) fn plot(&mut self, plot: Plot) {
+        self.plots.push(plot);
+    }
+
+    /// Plots the medians of what was added under `group`/`place` for each of `places`: a line for each that was measured.
+    pub(crate) fn plot_over(&mut self, title: &str, label: &str, group: &str, places: &[&str]) {
+        let mut lines: Vec<Line> = Vec::new();
+        for figure in &self.figures {
+            let Some((name, who)) = figure.name.rsplit_once('/') else { continue };
+            let place = name.strip_prefix(group).and_then(|place| place.strip_prefix('/'));
+            let Some(at) = places.iter().position(|wanted| Some(*wanted) == place) else {
+                continue;
+            };
+            let point = (at as f64, figure.spread.median);
+            match lines.iter_mut().find(|line| line.name == who) {
+                Some(line) => line.points.push(point),
+                None => lines.push(Line { name: who.to_owned(), points: vec![point] }),
+            }
         }
+        let unit = self.figures.iter().find(|figure| figure.name.starts_with(group));
+        if let Some(y) = unit.map(|figure| figure.unit.to_owned()).filter(|_| !lines.is_empty()) {
+            let x = Axis::named(label, places.iter().copied());
+            self.plot(Plot { title: title.to_owned(), x, y, lines });
+        }
+    }
+
+    /// The median of the figure of this name.
+    pub(crate) fn median(&self, name: &str) -> Option<f64> {
+        let figure = self.figures.iter().find(|figure| figure.name == name);
+        figure.map(|figure| figure.spread.median)
+    }
+
+    /// What is above the table.
+    fn heading(&self) -> String {
+        format!("{}, load {:.1}; median (middle half), ratios by round", self.machine, self.load)
+    }
+
+    /// The table.
+    fn table(&self) -> String {
+        let groups = self.groups.iter().filter(|group| !group.lines.is_empty());
+        groups.map(|group| format!("\n{}\n{}\n", group.title, group.lines.join("\n"))).collect()
+    }
+
+    /// Shows the table.
+    pub(crate) fn print(&self) {
+        print!("{}\n{}", self.heading(), self.table());
+    }
+
+    /// Everything as a page.
+    pub(crate) fn save_page(&self, file: &Path) -> Result<()> {
+        let page = page::html(&self.heading(), &self.plots, &self.table());
+        fs::write(file, page).with_context(|| format!("cannot write {}", file.display()))
     }
 
     /// Everything as JSON.

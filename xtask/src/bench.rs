@@ -27,7 +27,8 @@ pub(crate) fn run(options: &cli::Bench) -> Result<ExitCode> {
     let Some(against) = &options.against else {
         let file = folder.join("latest.json");
         measure(&mine, options, &file, true)?;
-        ui::say(&format!("figures: {}", file.display()));
+        let page = page(&file);
+        ui::say(&format!("figures: {}; plots: {}", file.display(), page.display()));
         return Ok(ExitCode::SUCCESS);
     };
     let (old, new) = if Path::new(against).is_file() {
@@ -62,6 +63,11 @@ fn build(root: &Path, target: &Path) -> Result<PathBuf> {
     Ok(target.join("release/pando-bench"))
 }
 
+/// The page beside a file of figures.
+fn page(file: &Path) -> PathBuf {
+    file.with_extension("html")
+}
+
 /// One run, at real-time priority where that is allowed: a figure is worth little if others run in between.
 fn measure(program: &Path, options: &cli::Bench, file: &Path, show: bool) -> Result<()> {
     let real_time = real_time();
@@ -69,7 +75,9 @@ fn measure(program: &Path, options: &cli::Bench, file: &Path, show: bool) -> Res
     let mut command = Command::new(first);
     command.args(rest).arg(program).args(&options.filter).arg("--json").arg(file);
     command.args(["--rounds", &options.rounds.to_string()]);
-    if !show {
+    if show {
+        command.arg("--page").arg(page(file));
+    } else {
         command.args(["--quiet"]).stderr(Stdio::null());
     }
     let status = command.status().context("cannot run the benches")?;

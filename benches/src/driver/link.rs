@@ -5,16 +5,27 @@ use std::time::{Duration, Instant};
 
 use super::{Ring, SIZE};
 
-/// Chains published at once.
-const BATCH: u16 = 32;
+/// Chains published at once unless it is measured what that makes.
+pub(crate) const BATCH: u16 = 32;
 
 /// Passes between two looks at the clock.
 const PASSES: u32 = 32;
+
+/// An end of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Sender,
+    Receiver,
+}
 
 /// Both ends of a flow, with their doorbells.
 pub(crate) struct Link<'a> {
     pub(crate) transmit: &'a mut Ring,
     pub(crate) receive: &'a mut Ring,
+    /// Chains published at once, at most.
+    pub(crate) batch: u16,
+    /// What the driver does with memory that it takes back: which side, where, how many bytes.
+    pub(crate) unmap: &'a dyn Fn(Side, u64, u32),
     /// Rings the sender's doorbell.
     pub(crate) ring_transmit: &'a dyn Fn(),
     /// Rings the receiver's doorbell.
@@ -93,9 +104,10 @@ impl Link<'_> {
 
     #[inline]
     fn send(&mut self) {
-        self.transmit.collect();
+        let (chains, _) = self.transmit.collect();
+        self.transmit.taken_back(chains).for_each(|(at, len)| (self.unmap)(Side::Sender, at, len));
         let room = SIZE - self.transmit.in_flight();
-        if room >= BATCH && self.transmit.publish(BATCH) {
+        if room >= self.batch && self.transmit.publish(self.batch) {
             (self.ring_transmit)();
         }
     }
@@ -103,6 +115,7 @@ impl Link<'_> {
     #[inline]
     fn receive(&mut self) -> u64 {
         let (chains, frames) = self.receive.collect();
+        self.receive.taken_back(chains).for_each(|(at, len)| (self.unmap)(Side::Receiver, at, len));
         if chains > 0 && self.receive.publish(chains) {
             (self.ring_receive)();
         }

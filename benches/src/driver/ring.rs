@@ -150,6 +150,13 @@ impl Ring {
         (count, frames)
     }
 
+    /// Where the memory of the `count` chains that were taken back last lies, and how many bytes it is.
+    #[inline]
+    pub(crate) fn taken_back(&self, count: u16) -> impl Iterator<Item = (u64, u32)> {
+        let chain = |offset| self.chains[usize::from(self.used.wrapping_sub(offset) % SIZE)];
+        (1..=count).rev().map(chain).map(|chain| (chain.address, chain.rest as u32))
+    }
+
     /// Whether the device has used something new.
     #[inline]
     pub(crate) fn has_used(&self) -> bool {

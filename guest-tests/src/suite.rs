@@ -12,6 +12,7 @@ mod payload;
 mod pci;
 mod sriov;
 mod traffic;
+mod uplink;
 mod vfio;
 mod vtd;
 
@@ -44,6 +45,7 @@ pub fn tests() -> Vec<Test> {
         pci::tests(),
         sriov::tests(),
         traffic::tests(),
+        uplink::tests(),
         flr::tests(),
         groups::tests(),
         intel::tests(),
@@ -65,9 +67,4 @@ fn nic(keys: &str) -> String {
 /// The platform without the IOMMU that it would have.
 fn without_iommu(platform: &str) -> String {
     format!("[iommu]\nmodel = \"none\"\n{platform}")
-}
-
-/// The platform without an uplink, whose mirror would answer for functions that are slow to.
-fn without_cable(platform: &str) -> String {
-    platform.replace("uplink = { loopback = true }\n", "")
 }

@@ -168,6 +168,18 @@ impl Function {
         }
     }
 
+    /// Whether frames pass at all, from now on.
+    pub(crate) fn set_link(&self, up: bool) {
+        {
+            let state = self.state();
+            if !self.shared.set_link(up) || state.running.is_empty() {
+                return;
+            }
+            self.shared.open_port();
+        }
+        self.shared.signal_config();
+    }
+
     /// Reads the data of the configuration window; `None` while it shows nothing.
     pub(crate) fn window_read(&self) -> Option<u32> {
         let (offset, length) = self.state().window.access()?;

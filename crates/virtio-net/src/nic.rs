@@ -76,6 +76,11 @@ impl VirtioNic {
         }
     }
 
+    /// Plugs the PF's cable in or out: `VIRTIO_NET_S_LINK_UP` (virtio 1.3, 5.1.4) follows. VFs stay connected to each other.
+    pub fn set_link(&self, up: bool) {
+        self.card.pf.set_link(up);
+    }
+
     /// What it is doing now.
     pub fn report(&self) -> NicReport<'_> {
         let vfs = self.card.vfs.iter().map(Function::report);

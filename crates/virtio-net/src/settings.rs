@@ -1,8 +1,8 @@
 //! What a driver has set about one function: addresses, receive modes, VLANs, pairs; and the `virtio_net_config` it reads
 //! (virtio 1.3, 5.1.4 and 5.1.6.5). Host policy (address lock, port VLAN, trust) will be asked here before a command takes effect.
 //!
-//! Link state: always up. Functions of a card reach each other through its switch whether or not a cable is plugged in, so a
-//! card without an uplink is a switch without a neighbour, not a dead port.
+//! Link state: the PF's is the cable's, if the host says so ([`VirtioNic::set_link`](crate::VirtioNic::set_link)). VFs are always up:
+//! they reach each other through the card's switch, whatever becomes of the cable.
 
 use pando_engine::{Accepts, Filter, MacAddress, VlanSet};
 
@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) offloads: Features,
     /// The driver is asked to announce itself.
     pub(crate) announce: bool,
+    /// Frames pass at all. The host's to say, so a reset doesn't change it.
+    pub(crate) link_up: bool,
 }
 
 /// An address list of MAC_TABLE_SET.
@@ -63,6 +65,7 @@ impl Settings {
             pairs: 1,
             offloads: features & GUEST_OFFLOADS,
             announce: false,
+            link_up: true,
         }
     }
 
@@ -70,7 +73,7 @@ impl Settings {
     /// on the function needs (5.1.6.5.1: all incoming packets).
     pub(crate) fn filter(&self) -> Filter {
         Filter {
-            link_up: true,
+            link_up: self.link_up,
             unicast: [&[self.mac], self.unicast.list()].concat(),
             multicast: self.multicast.list().to_vec(),
             broadcast: true,
@@ -104,7 +107,8 @@ impl Settings {
         let mut put = |at: usize, bytes: &[u8]| image[at..at + bytes.len()].copy_from_slice(bytes);
         let announce = if self.announce { reg::ANNOUNCE } else { 0 };
         put(reg::MAC, &self.mac.0);
-        put(reg::STATUS, &(reg::LINK_UP | announce).to_le_bytes());
+        let link = if self.link_up { reg::LINK_UP } else { 0 };
+        put(reg::STATUS, &(link | announce).to_le_bytes());
         put(reg::MAX_VIRTQUEUE_PAIRS, &config.queue_pairs.to_le_bytes());
         put(reg::MTU, &config.mtu.to_le_bytes());
         put(reg::SPEED, &config.speed.to_le_bytes());

@@ -1,4 +1,4 @@
-//! What a function's queues share with its registers: settings, interrupts, failure, doorbells. Every lock here is a leaf: held
+//! What a function's queues share with its registers: settings, interrupts, failure, doorbells. Every lock here is held
 //! for a few instructions, never while a queue is stopped or a message is sent.
 
 use std::cell::Cell;
@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     interrupts: Arc<dyn Interrupts>,
     epochs: Arc<Epochs>,
     settings: Mutex<Settings>,
+    /// Held from reading the settings to telling the switch: what it was told last is what was set last.
+    opening: Mutex<()>,
     accepts: AtomicU8,
     generation: AtomicU8,
     isr: AtomicU8,
@@ -73,6 +75,7 @@ impl Shared {
             interrupts,
             epochs,
             settings: Mutex::new(settings),
+            opening: Mutex::new(()),
             accepts: AtomicU8::new(0),
             generation: AtomicU8::new(0),
             isr: AtomicU8::new(0),
@@ -85,9 +88,10 @@ impl Shared {
 
     /// Defaults for a driver that negotiated `features`; the switch isn't told.
     pub(crate) fn begin(&self, features: Features) {
-        let settings = Settings::new(&self.config, features);
-        self.accepts.store(settings.accepts().bits(), SeqCst);
-        *self.settings() = settings;
+        let defaults = Settings::new(&self.config, features);
+        self.accepts.store(defaults.accepts().bits(), SeqCst);
+        let mut settings = self.settings();
+        *settings = Settings { link_up: settings.link_up, ..defaults };
     }
 
     /// Power-on state; failures of the run before don't count any more.
@@ -124,18 +128,17 @@ impl Shared {
         &self,
         change: impl FnOnce(&mut Settings) -> Result<Changed, E>,
     ) -> Result<(), E> {
-        let (changed, filter, pairs) = {
+        let changed = {
             let mut settings = self.settings();
             let changed = change(&mut settings)?;
             self.accepts.store(settings.accepts().bits(), SeqCst);
-            (changed, changed.filter.then(|| settings.filter()), settings.pairs)
+            changed
         };
         if changed.config {
             self.config_changed();
         }
-        if let Some(filter) = filter {
-            self.port.set_filter(filter);
-            self.port.set_receive_queues(pairs);
+        if changed.filter {
+            self.open_port();
         }
         Ok(())
     }
@@ -145,6 +148,15 @@ impl Shared {
         self.settings().announce = true;
         self.config_changed();
         self.signal_config();
+    }
+
+    /// Sets the link state; returns whether that changed it. Nobody is told.
+    pub(crate) fn set_link(&self, up: bool) -> bool {
+        let changed = std::mem::replace(&mut self.settings().link_up, up) != up;
+        if changed {
+            self.config_changed();
+        }
+        changed
     }
 
     pub(crate) fn read_config(&self, offset: usize, data: &mut [u8]) {
@@ -163,6 +175,7 @@ impl Shared {
 
     /// Lets through what the settings say.
     pub(crate) fn open_port(&self) {
+        let _order = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
         let (filter, pairs) = {
             let settings = self.settings();
             (settings.filter(), settings.pairs)
@@ -219,7 +232,8 @@ impl Shared {
         self.generation.fetch_add(1, SeqCst);
     }
 
-    fn signal_config(&self) {
+    /// Tells the driver that its configuration changed.
+    pub(crate) fn signal_config(&self) {
         self.isr.fetch_or(isr::CONFIG, SeqCst);
         match self.config_vector.load(SeqCst) {
             NO_VECTOR => {}

@@ -5,6 +5,7 @@
 
 mod captures;
 mod cards;
+mod follower;
 mod functions;
 mod host;
 mod iommu;

@@ -1,13 +1,13 @@
 //! Debian's DPDK in the guest: testpmd drives VFs through VFIO and forwards between them.
 
+use super::nic;
 use super::vfio::HELPERS;
-use super::{nic, without_cable};
 use crate::test::{Test, guest};
 
 pub(super) fn tests() -> Vec<Test> {
     vec![
         guest("dpdk::testpmd_forwards", format!("{HELPERS}{TESTPMD}{FORWARD}"))
-            .platform(without_cable(&nic("vfs = 4")))
+            .platform(nic("vfs = 4"))
             .archive("dpdk")
             .cpus(2)
             .memory("1GiB")

@@ -17,12 +17,9 @@ pub(super) fn tests() -> Vec<Test> {
     [own, settings::tests(), resets::tests(), segment::tests(), dpdk::tests()].concat()
 }
 
-/// The usual platform with an 82599 and nothing at its cable: the mirror would answer for everyone.
+/// The usual platform with an 82599.
 fn card(vfs: u32) -> String {
-    PLATFORM
-        .replace("virtio", "82599")
-        .replace("vfs = 7", &format!("vfs = {vfs}"))
-        .replace("uplink = { loopback = true }", "")
+    PLATFORM.replace("virtio", "82599").replace("vfs = 7", &format!("vfs = {vfs}"))
 }
 
 /// The PF alone: probe without a complaint, self tests, what ethtool shows.

@@ -1,6 +1,6 @@
 //! VFs driven from user space through VFIO: what must work, what must be stopped, and what the kernel's log tells of it.
 
-use super::{nic, without_cable};
+use super::nic;
 use crate::test::{Test, guest};
 
 /// The program that drives VFs, as `build.rs` has made it.
@@ -58,7 +58,7 @@ pub(super) const HELPERS: &str = r#"
 pub(super) fn tests() -> Vec<Test> {
     vec![
         guest("vfio::virtual_functions", format!("{HELPERS}{FUNCTIONS}"))
-            .platform(without_cable(&nic("vfs = 4")))
+            .platform(nic("vfs = 4"))
             .programs(PROGRAM)
             .minutes(10),
     ]

@@ -2,28 +2,27 @@
 
 use anyhow::Result;
 
+use super::nic;
 use super::vfio::{HELPERS, PROGRAM};
-use super::{nic, without_cable};
 use crate::guest::Guest;
 use crate::test::{Test, guest};
 
 pub(super) fn tests() -> Vec<Test> {
-    let platform = |vfs: &str| without_cable(&nic(vfs));
     vec![
         guest("vtd::domains", format!("{HELPERS}{DOMAINS}"))
-            .platform(platform("vfs = 63"))
+            .platform(nic("vfs = 63"))
             .memory("1GiB")
             .minutes(10),
         guest("vtd::strict", format!("{HELPERS}{STRICT}"))
-            .platform(platform("vfs = 6"))
+            .platform(nic("vfs = 6"))
             .cmdline("iommu.strict=1")
             .programs(PROGRAM)
             .cpus(2)
             .memory("1GiB")
             .minutes(10),
-        guest("vtd::reboot", REBOOT).platform(platform("vfs = 2")).restarts().host(comes_up_twice),
+        guest("vtd::reboot", REBOOT).platform(nic("vfs = 2")).restarts().host(comes_up_twice),
         guest("vtd::kexec", KEXEC)
-            .platform(platform("vfs = 2"))
+            .platform(nic("vfs = 2"))
             .programs(PROGRAM)
             .with_kernel()
             .memory("1GiB")

@@ -2,6 +2,7 @@
 //! metadata pass through its vnet header in both directions, so nothing is finished in software.
 
 mod device;
+mod link;
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -9,6 +10,8 @@ use std::sync::Arc;
 
 use pando_tlp::Guard;
 use zerocopy::{FromBytes, IntoBytes};
+
+use link::LinkNews;
 
 use super::arena::Arena;
 use super::{Carrier, Uplink, UplinkCounters, UplinkError, UplinkQueue, io_error};
@@ -20,23 +23,31 @@ use crate::{
 
 /// Opens tap `name` with `queues` queues.
 pub(super) fn open(name: &str, queues: u16) -> Result<Uplink, UplinkError> {
+    let mut news = Some(LinkNews::open().map_err(io_error("a netlink socket"))?);
     let files = device::open(name, queues)?;
     let shared = Arc::new(Shared {
         name: name.into(),
         carrier: Arc::new(Carrier::new(true)),
         counters: Arc::default(),
     });
+    if let Some(first) = files.first() {
+        link::refresh(first, &shared.carrier);
+    }
     let queues: Result<_, UplinkError> = files
         .into_iter()
         .map(|file| {
-            let readable = file.try_clone().map_err(io_error(format!("tap `{name}`")))?.into();
+            let news = news.take(); // the first queue hears of them for all
+            let readable = match &news {
+                Some(news) => news.readable_with(&file).map_err(io_error("an epoll descriptor"))?,
+                None => file.try_clone().map_err(io_error(format!("tap `{name}`")))?.into(),
+            };
             let file = Arc::new(file);
-            let transmit =
-                TapTransmit { file: file.clone(), arena: Arena::new(), shared: shared.clone() };
+            let (arena, shared) = (Arena::new(), shared.clone());
+            let transmit = TapTransmit { file: file.clone(), news, arena, shared: shared.clone() };
             let receive = TapReceive {
                 file,
                 scratch: vec![0; VnetHeader::LEN + MAX_FRAME].into_boxed_slice(),
-                shared: shared.clone(),
+                shared,
             };
             Ok(UplinkQueue { transmit: Box::new(transmit), receive: Box::new(receive), readable })
         })
@@ -61,6 +72,7 @@ struct Shared {
 /// Frames from the host.
 struct TapTransmit {
     file: Arc<File>,
+    news: Option<LinkNews>,
     arena: Arena,
     shared: Arc<Shared>,
 }
@@ -154,7 +166,9 @@ impl Transmit for TapTransmit {
     }
 
     fn arm(&mut self, _: &Guard<'_>) -> Result<bool, QueueError> {
-        Ok(self.fill()? || !self.arena.is_empty())
+        let news = self.news.as_ref();
+        let more = news.is_some_and(|news| news.follow(&self.file, &self.shared.carrier));
+        Ok(self.fill()? || more || !self.arena.is_empty())
     }
 
     fn disarm(&mut self, _: &Guard<'_>) -> Result<(), QueueError> {

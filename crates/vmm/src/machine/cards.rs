@@ -16,7 +16,7 @@ use super::captures::Captures;
 use super::functions::{Function, slots};
 use super::reports::Reports;
 use super::tree::Parts;
-use super::uplinks;
+use super::uplinks::{self, SetLink};
 use crate::platform::{Exerciser, Id, Nic, NicModel, UplinkKind};
 
 /// Descriptors of a virtio queue: a burst of long frames fits.
@@ -118,16 +118,15 @@ impl Cards {
 
     fn card(&mut self, nic: &Nic, slot: &Slot, link: &Arc<dyn Link>) -> Result<Arc<dyn Device>> {
         let switch = self.switch(nic);
-        let device: Arc<dyn Device> = match nic.model {
+        let (device, set_link): (Arc<dyn Device>, SetLink) = match nic.model {
             NicModel::Virtio => self.virtio(nic, slot, link, &switch)?,
             NicModel::Intel82599 => self.intel(nic, slot, link, &switch)?,
         };
         if let Some(uplink) = &nic.uplink
-            && let Some(cable) = uplinks::plug(uplink, &self.engine, &switch)
+            && let Some(cable) = uplinks::plug(uplink, &self.engine, &switch, set_link)
                 .with_context(|| format!("the uplink of card `{}`", nic.id.as_str()))?
         {
-            let counters = cable.counters();
-            self.tell(nic, "uplink", move || serde_json::to_value(&*counters));
+            self.tell(nic, "uplink", cable.report());
             self.keep.push(Box::new(cable));
         }
         self.captures.watch(nic.id.as_str(), &switch);
@@ -162,7 +161,7 @@ impl Cards {
         slot: &Slot,
         link: &Arc<dyn Link>,
         switch: &Arc<Switch>,
-    ) -> Result<Arc<dyn Device>> {
+    ) -> Result<(Arc<dyn Device>, SetLink)> {
         let mac = |octets| Some(MacAddress(octets));
         let vfs =
             nic.vfs.iter().map(|vf| VfConfig { mac: mac(vf.mac.octets()), ..VfConfig::default() });
@@ -181,10 +180,11 @@ impl Cards {
         let card = VirtioNic::new(&config, slot, link.clone(), &self.engine, switch)
             .with_context(|| format!("card `{}`", nic.id.as_str()))?;
         let endpoint = card.endpoint().clone();
-        let told = endpoint.clone();
+        let (told, card) = (endpoint.clone(), Arc::new(card));
+        let linked = card.clone();
         self.tell(nic, "functions", move || serde_json::to_value(told.report()));
         self.tell(nic, "drivers", move || serde_json::to_value(card.report()));
-        Ok(endpoint)
+        Ok((endpoint, Box::new(move |up| linked.set_link(up))))
     }
 
     fn intel(
@@ -193,7 +193,7 @@ impl Cards {
         slot: &Slot,
         link: &Arc<dyn Link>,
         switch: &Arc<Switch>,
-    ) -> Result<Arc<dyn Device>> {
+    ) -> Result<(Arc<dyn Device>, SetLink)> {
         let config = pando_ixgbe::NicConfig {
             name: nic.id.as_str().to_owned(),
             mac: MacAddress(nic.mac.octets()),
@@ -203,10 +203,11 @@ impl Cards {
         let card = IntelNic::new(&config, slot, link.clone(), &self.engine, switch)
             .with_context(|| format!("card `{}`", nic.id.as_str()))?;
         let endpoint = card.endpoint().clone();
-        let told = endpoint.clone();
+        let (told, card) = (endpoint.clone(), Arc::new(card));
+        let linked = card.clone();
         self.tell(nic, "functions", move || serde_json::to_value(told.report()));
         self.tell(nic, "drivers", move || serde_json::to_value(card.report()));
-        Ok(endpoint)
+        Ok((endpoint, Box::new(move |up| linked.set_link(up))))
     }
 }
 

@@ -5,12 +5,17 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use pando_engine::fault::{self, Faults};
 use pando_engine::pcap::CaptureFile;
-use pando_engine::uplink::{self, SocketConfig, UplinkConfig, UplinkCounters, UplinkQueue};
+use pando_engine::uplink::{
+    self, Carrier, SocketConfig, UplinkConfig, UplinkCounters, UplinkQueue,
+};
 use pando_engine::{
     Engine, OnError, Port, PortKind, QueueError, ReceiveHandle, Switch, TaskHandle,
 };
+use serde::Serialize;
 
 use super::captures::SNAP_LENGTH;
+use super::follower::Follower;
+pub(super) use super::follower::SetLink;
 use crate::platform::{self, SocketKind, UplinkKind};
 
 /// The name of an uplink's port in a switch.
@@ -21,21 +26,35 @@ pub(super) struct Cable {
     _sources: Vec<TaskHandle>,
     _sinks: Vec<ReceiveHandle>,
     _file: Option<CaptureFile>,
+    _follower: Follower,
+    carrier: Arc<Carrier>,
     counters: Arc<UplinkCounters>,
 }
 
-impl Cable {
+/// What is told of a cable.
+#[derive(Serialize)]
+struct CableReport<'a> {
+    /// Whether there is anybody at its end.
+    carrier: bool,
     /// What has passed through it.
-    pub(super) fn counters(&self) -> Arc<UplinkCounters> {
-        self.counters.clone()
+    #[serde(flatten)]
+    counters: &'a UplinkCounters,
+}
+
+impl Cable {
+    /// Says what is told of it, whenever it is called.
+    pub(super) fn report(&self) -> impl Fn() -> serde_json::Result<serde_json::Value> + use<> {
+        let (carrier, counters) = (self.carrier.clone(), self.counters.clone());
+        move || serde_json::to_value(CableReport { carrier: carrier.is_up(), counters: &counters })
     }
 }
 
-/// Connects `uplink` to `switch`; `None` where the switch itself is the wire.
+/// Connects `uplink` to `switch`, and the card's link state to it; `None` where the switch itself is the wire.
 pub(super) fn plug(
     uplink: &platform::Uplink,
     engine: &Engine,
     switch: &Arc<Switch>,
+    set_link: SetLink,
 ) -> Result<Option<Cable>> {
     let Some((mut opened, file)) = open(&uplink.kind)? else { return Ok(None) };
     if let Some(faults) = &uplink.faults {
@@ -43,8 +62,15 @@ pub(super) fn plug(
     }
     let port = switch.port(PORT, PortKind::Uplink);
     port.set_receive_queues(opened.queues.len() as u16);
-    let mut cable =
-        Cable { _sources: Vec::new(), _sinks: Vec::new(), _file: file, counters: opened.counters };
+    let follower = Follower::start(opened.carrier.clone(), set_link)?;
+    let mut cable = Cable {
+        _sources: Vec::new(),
+        _sinks: Vec::new(),
+        _file: file,
+        _follower: follower,
+        carrier: opened.carrier,
+        counters: opened.counters,
+    };
     for (index, queue) in (0..).zip(opened.queues) {
         let (source, sink) = connect(engine, &port, index, queue)?;
         cable._sources.push(source);

@@ -249,7 +249,7 @@ pub(super) const VF: Section = Section {
 
 pub(super) const UPLINK: Section = Section {
     name: "an uplink",
-    about: "The value of `uplink`: exactly one of `loopback`, `tap`, `socket`, `pcap` and `segment`, and what belongs to it. A card without `uplink` has no cable in its network port.",
+    about: "The value of `uplink`: exactly one of `loopback`, `tap`, `socket`, `pcap` and `segment`, and what belongs to it. The link state follows the far end (a tap that is up, a peer at a stream socket): the PF's of a virtio card, whose VFs stay connected to each other; that of all functions of an 82599. A card without `uplink` has no cable in its network port; its link is up all the same.",
     keys: &[
         key(
             "loopback",

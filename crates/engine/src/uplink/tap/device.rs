@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 
 use rustix::io::Errno;
@@ -45,7 +46,7 @@ pub(super) fn open(name: &str, queues: u16) -> Result<Vec<File>, UplinkError> {
         }
         other => (other?, TAP | multi_queue(queues)),
     };
-    let ours = attached_flags(&first).map_err(io_error(label(name)))? & PERSIST == 0;
+    let ours = attached(&first).map_err(io_error(label(name)))?.flags & PERSIST == 0;
     let mut files = vec![first];
     for _ in 1..queues {
         files.push(attach(name, request, queues, flags)?);
@@ -122,23 +123,41 @@ fn set_header(file: &File) -> rustix::io::Result<()> {
 }
 
 #[expect(unsafe_code, reason = "as above")]
-fn attached_flags(file: &File) -> rustix::io::Result<u16> {
+fn attached(file: &File) -> rustix::io::Result<InterfaceRequest> {
     let mut request = InterfaceRequest { name: [0; libc::IFNAMSIZ], flags: 0, rest: [0; 22] };
     // SAFETY: TUNGETIFF writes one `struct ifreq` at the address given; the request has its size and layout.
     unsafe {
         rustix::ioctl::ioctl(file, Updater::<TUNGETIFF, InterfaceRequest>::new(&mut request))?;
     }
-    Ok(request.flags)
+    Ok(request)
+}
+
+/// Whether the host has the tap up, under whatever name it has now.
+pub(super) fn is_up(file: &File) -> rustix::io::Result<bool> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    Ok(interface_flags(&socket, attached(file)?)?.flags & UP != 0)
 }
 
 #[expect(unsafe_code, reason = "interface flags have no safe wrapper")]
-fn bring_up(mut request: InterfaceRequest) -> io::Result<()> {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
-    // SAFETY: both read and write one `struct ifreq` at the address given; the request has its size and layout.
+fn interface_flags(
+    socket: &OwnedFd,
+    mut request: InterfaceRequest,
+) -> rustix::io::Result<InterfaceRequest> {
+    // SAFETY: SIOCGIFFLAGS reads and writes one `struct ifreq` at the address given; the request has its size and layout.
     unsafe {
         let get = Updater::<SIOCGIFFLAGS, InterfaceRequest>::new(&mut request);
-        rustix::ioctl::ioctl(&socket, get)?;
-        request.flags |= UP;
+        rustix::ioctl::ioctl(socket, get)?;
+    }
+    Ok(request)
+}
+
+#[expect(unsafe_code, reason = "interface flags have no safe wrapper")]
+fn bring_up(request: InterfaceRequest) -> io::Result<()> {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    let mut request = interface_flags(&socket, request)?;
+    request.flags |= UP;
+    // SAFETY: SIOCSIFFLAGS reads one `struct ifreq` at the address given; the request has its size and layout.
+    unsafe {
         let set = Updater::<SIOCSIFFLAGS, InterfaceRequest>::new(&mut request);
         rustix::ioctl::ioctl(&socket, set)?;
     }

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use etherparse::PacketBuilder;
@@ -157,7 +158,46 @@ fn a_frame_while_the_interface_is_down_is_dropped() {
     let mut hand = Hand::new();
     hand.send(&mut *only(&mut uplink).receive, &[frame(US, US, 1)]);
     assert_eq!(uplink.counters.out_dropped_down.get(), 1);
+}
+
+#[test]
+fn the_link_is_up_while_the_host_has_the_tap_up() {
+    let Some(mut uplink) = tap(&name(4), 2) else { return };
+    let changes = Arc::new(AtomicUsize::new(0));
+    let seen = changes.clone();
+    uplink.carrier.watch(move || {
+        seen.fetch_add(1, SeqCst);
+    });
     assert!(uplink.carrier.is_up());
+    let mut hand = Hand::new();
+    for (words, up, total) in
+        [("down", false, 1), ("down", false, 1), ("up", true, 2), ("mtu 1400", true, 2)]
+    {
+        if !ip(&format!("link set {} {words}", name(4))) {
+            return;
+        }
+        assert!(soon(|| {
+            hand.arm(&mut *uplink.queues[0].transmit);
+            uplink.carrier.is_up() == up
+        }));
+        assert_eq!(changes.load(SeqCst), total, "{words}");
+    }
+}
+
+#[test]
+fn a_tap_that_is_down_at_first_has_no_link() {
+    if tap(&name(5), 1).is_none() || !soon(|| ip(&format!("tuntap add dev {} mode tap", name(5)))) {
+        return;
+    }
+    let mut uplink = tap(&name(5), 1).unwrap();
+    assert!(!uplink.carrier.is_up());
+    while Hand::new().arm(&mut *only(&mut uplink).transmit) {}
+    assert!(ip(&format!("link set {} up", name(5))));
+    assert!(wait(&only(&mut uplink).readable, PATIENCE), "the engine is told");
+    Hand::new().arm(&mut *only(&mut uplink).transmit);
+    assert!(uplink.carrier.is_up());
+    drop(uplink);
+    assert!(soon(|| ip(&format!("tuntap del dev {} mode tap", name(5)))));
 }
 
 /// The kernel answers a ping, and completes a checksum that we leave to it.

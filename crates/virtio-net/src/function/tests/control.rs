@@ -111,6 +111,31 @@ fn an_announcement_is_asked_for_until_it_is_acknowledged() {
 }
 
 #[test]
+fn the_link_state_is_the_hosts_and_outlives_resets() {
+    let guest = Guest::new();
+    let mut driver = guest.driver(vf(0));
+    driver.function.set_link(false);
+    driver.negotiate(LINUX);
+    driver.find_queues();
+    driver.add_status(4);
+    let status = |driver: &Driver| driver.read(layout::DEVICE + config::STATUS, 2);
+    let link_up = |_: &Driver| guest.switch.report()[0].link_up;
+    assert_eq!((status(&driver), link_up(&driver)), (0, false));
+    assert_eq!(driver.signals.count(0), 0);
+    assert_eq!(driver.command(ctrl::RX_PROMISC, &[1]), ctrl::OK);
+    assert!(!link_up(&driver), "a command doesn't plug the cable in");
+    for (up, signals) in [(true, 1), (true, 1), (false, 2)] {
+        driver.function.set_link(up);
+        assert_eq!((status(&driver), link_up(&driver)), (u64::from(up), up));
+        assert_eq!(driver.signals.count(0), signals);
+    }
+    driver.reset();
+    driver.function.set_link(true);
+    assert_eq!((status(&driver), link_up(&driver)), (1, false), "nobody drives it");
+    assert_eq!(driver.signals.count(0), 2);
+}
+
+#[test]
 fn a_control_queue_without_more_pairs_is_the_third_queue() {
     let guest = Guest::new();
     let mut driver = guest.driven(vf(0), LINUX - Features::MQ);

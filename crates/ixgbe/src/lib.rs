@@ -8,7 +8,7 @@
 //! mean for the switch.
 //!
 //! Not implemented: INTx and MSI (the functions of this platform don't have them), I/O BAR, expansion ROM, VPD, firmware, flow control, DCB,
-//! MACsec, IPsec, FCoE, DCA, wake on LAN, time stamps, receive side coalescing, signature filters of the flow director.
+//! MACsec, IPsec, FCoE, DCA, wake on LAN, time stamps, signature filters of the flow director.
 
 mod card;
 mod chip;

@@ -3,6 +3,12 @@
 //! Works on the head alone and never fails: what isn't there isn't seen. Leaves out IPv6 extension headers beyond telling that there are
 //! some, tunnels, NFS and iSCSI.
 
+/// Bytes of a frame's check sequence.
+pub(crate) const CRC: usize = 4;
+
+/// Bytes of an IEEE 802.1Q tag.
+pub(crate) const TAG: usize = 4;
+
 const VLAN: u16 = 0x8100;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;

@@ -19,6 +19,7 @@ use pando_pci::FunctionId;
 use crate::chip::Chip;
 use crate::identity::Model;
 use crate::layout::Layout;
+use crate::packet::{CRC, Packet, TAG};
 use crate::queue::{QUEUES, QueueIndex};
 use crate::select::flow_director::{Answer, Director, Table};
 use crate::select::{Queues, Selection};
@@ -100,6 +101,8 @@ pub(crate) struct Globals {
     pub(crate) strips_crc: bool,
     /// Descriptors carry the RSS hash, not a fragment's checksum.
     pub(crate) reports_hash: bool,
+    /// Queues may join segments.
+    pub(crate) coalesces: bool,
 }
 
 impl Globals {
@@ -114,7 +117,14 @@ impl Globals {
             longest: if control & JUMBO != 0 { jumbo } else { LONGEST },
             strips_crc: control & HLREG0_RX_CRC_STRIP != 0,
             reports_hash: storage.get(RXCSUM) & PCSD != 0,
+            coalesces: storage.get(RFCTL) & RFCTL_RSC_OFF == 0,
         }
+    }
+
+    /// Whether a frame from the wire, `len` bytes long without its check sequence, isn't too long. A tag is let in addition.
+    pub(crate) fn admit(&self, len: usize, packet: &Packet) -> bool {
+        let tag = if packet.tag.is_some() { TAG } else { 0 };
+        len + CRC <= self.longest + tag
     }
 }
 

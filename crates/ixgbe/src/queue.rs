@@ -267,6 +267,12 @@ impl RxRegisters {
         self.split.load(SeqCst)
     }
 
+    /// RSCCTL, if segments are to be joined.
+    #[inline]
+    pub(crate) fn coalescing(&self) -> Option<u32> {
+        Some(self.coalescing.load(SeqCst)).filter(|control| control & RSCCTL_ENABLE != 0)
+    }
+
     /// Where the ring lies.
     pub(crate) fn ring(&self) -> Ring {
         self.common.ring()

@@ -1,8 +1,10 @@
 //! Receive queues (82599 datasheet, 7.1): buffers, one or several per frame, header split, write-back in advanced and legacy form.
 //!
 //! A frame that finds no descriptors waits a while, as the engine decides; what the chip would have dropped at once is then counted
-//! by Drop Enable. Leaves out coalescing (RSC), time stamps, DCB.
+//! by Drop Enable. Leaves out time stamps, DCB.
 
+mod coalesce;
+mod place;
 mod queue;
 mod verify;
 mod write;

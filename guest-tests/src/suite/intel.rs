@@ -6,12 +6,16 @@ mod segment;
 mod settings;
 
 use super::PLATFORM;
+use super::traffic::serve_on_tap;
 use crate::test::{Test, guest};
 
 pub(super) fn tests() -> Vec<Test> {
     let own = vec![
         guest("intel::ethtool", ETHTOOL).platform(card(7)),
         guest("intel::traffic", TRAFFIC).platform(card(7)).minutes(10),
+        guest("intel::coalescing", COALESCING)
+            .platform(format!("{}uplink = {{ tap = \"pando0\" }}\n", card(7)))
+            .host(serve_on_tap),
         guest("intel::63_vfs", MANY).platform(card(63)).memory("1GiB").minutes(15),
     ];
     [own, settings::tests(), resets::tests(), segment::tests(), dpdk::tests()].concat()
@@ -21,6 +25,24 @@ pub(super) fn tests() -> Vec<Test> {
 fn card(vfs: u32) -> String {
     PLATFORM.replace("virtio", "82599").replace("vfs = 7", &format!("vfs = {vfs}"))
 }
+
+/// Segments from the wire become long frames (LRO), which stay whole.
+const COALESCING: &str = r#"
+    modprobe ixgbe
+    dev=$(basename /sys/bus/pci/drivers/ixgbe/*/net/*)
+    check "LRO on" ethtool -K "$dev" lro on
+    into p "$dev" 10.1.0.2/24
+    await_host tap
+    check "the PF reaches the tap" reaches p 10.1.0.1
+    joined() { within p ethtool -S "$dev" | awk '/hw_rsc_aggregated/ { print $2 }'; }
+    check "TCP from the tap" carries p 10.1.0.1 --reverse
+    check "segments were joined ($(joined))" [ "$(joined)" -gt 100 ]
+    expect_eq "none with a wrong checksum" "$(within p awk '/^Tcp:/ { errors = $NF } END { print errors }' /proc/net/snmp)" 0
+    check "LRO off" within p ethtool -K "$dev" lro off
+    before=$(joined)
+    check "TCP without" carries p 10.1.0.1 --reverse
+    expect_eq "nothing is joined any more" "$(joined)" "$before"
+"#;
 
 /// The PF alone: probe without a complaint, self tests, what ethtool shows.
 const ETHTOOL: &str = r#"

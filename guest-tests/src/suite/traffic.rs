@@ -117,7 +117,8 @@ const TAP: &str = r#"
     check "VF reaches the tap" reaches a 10.1.0.1
 "#;
 
-fn serve_on_tap(guest: &mut Guest) -> Result<()> {
+/// An iperf3 server at the host's end of `pando0`, as 10.1.0.1.
+pub(super) fn serve_on_tap(guest: &mut Guest) -> Result<()> {
     guest.wait_for("tap")?;
     shell("ip addr add 10.1.0.1/24 dev pando0 && ip link set pando0 up")?;
     let _server = Background::start("iperf3", &["--server"])?;

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use pando_engine::{Accepts, Batch, DropReason, FrameRef, QueueCounters, QueueError, Receive};
-use pando_tlp::{DmaView, Guard, Iova};
+use pando_tlp::{DmaView, Guard};
 
+use super::coalesce::Limits;
+use super::place::Write;
 use super::verify::Verifier;
 use super::write::Source;
-use super::write_back::{Buffers, Form, Report};
+use super::write_back::{Buffers, Checks, Form, Report};
 use crate::chip::{Assignment, Chip};
 use crate::interrupt::Direction;
-use crate::packet::Packet;
+use crate::packet::{CRC, Packet, TAG};
 use crate::policy::Globals;
 use crate::queue::{QueueIndex, RxRegisters};
 use crate::ring::Ring;
@@ -19,12 +21,6 @@ use crate::select::Selection;
 use crate::statistics::Tally;
 use crate::transmit::{Crc, number};
 use crate::work::Start;
-
-/// Bytes of the check sequence.
-const CRC: usize = 4;
-
-/// Bytes of a tag.
-const TAG: usize = 4;
 
 /// One receive queue at work.
 pub(super) struct ReceiveQueue {
@@ -48,12 +44,28 @@ struct Pass<'p> {
     selection: &'p Selection,
     buffers: Buffers,
     strips: bool,
+    /// How segments from the wire are joined.
+    joins: Option<Limits>,
     /// The frames come from this card.
     local: bool,
     tail: u16,
     tally: Tally,
     oversize: u64,
     from_wire: Tally,
+}
+
+impl Pass<'_> {
+    fn hash(&self, packet: &Packet, head: &[u8]) -> Option<(u32, u32)> {
+        self.selection.rss.hash(packet, head).filter(|_| self.globals.reports_hash)
+    }
+
+    /// Counts a frame that was written.
+    fn add(&mut self, len: usize, head: &[u8]) {
+        self.tally.add(len, head);
+        if !self.local {
+            self.from_wire.add(len, head);
+        }
+    }
 }
 
 /// What became of one frame.
@@ -98,8 +110,7 @@ impl ReceiveQueue {
         let head = frame.head();
         let packet = Packet::of(head);
         let len = frame.len as usize;
-        let most = pass.globals.longest + if packet.tag.is_some() { TAG } else { 0 };
-        if !pass.local && len + CRC > most {
+        if !pass.local && !pass.globals.admit(len, &packet) {
             pass.oversize += 1;
             return Ok(Outcome::Dropped);
         }
@@ -120,7 +131,7 @@ impl ReceiveQueue {
         let report = Report {
             packet,
             checks,
-            hash: pass.selection.rss.hash(&packet, head).filter(|_| pass.globals.reports_hash),
+            hash: pass.hash(&packet, head),
             filter: pass.selection.ether_types.number(&packet, self.assignment.pool),
             stripped,
             local: pass.local,
@@ -130,11 +141,39 @@ impl ReceiveQueue {
         let source = Source::new(&frame, copy, stripped.is_some(), &crc[..kept]);
         let mut write = Write { guard, ring: &mut self.ring, form: pass.buffers.form, report };
         self.next = write.frame(self.next, source, whole, header, pass.buffers.packet)?;
-        pass.tally.add(len, head);
-        if !pass.local {
-            pass.from_wire.add(len, head);
-        }
+        pass.add(len, head);
         Ok(Outcome::Written)
+    }
+
+    /// Joins as many of `frames` as can be, from the first one; how many, or `None` if it is not to be joined.
+    fn join(
+        &mut self,
+        guard: &Guard<'_>,
+        batch: &Batch<'_>,
+        frames: &[u16],
+        pass: &mut Pass<'_>,
+    ) -> Result<Option<usize>, QueueError> {
+        let Some(limits) = pass.joins else { return Ok(None) };
+        let room = usize::from(self.ring.distance(self.next, pass.tail));
+        let Some(run) = limits.within(room).run(batch, frames) else { return Ok(None) };
+        let first = batch.frame(usize::from(frames[0]));
+        let packet = Packet::of(first.head());
+        let report = Report {
+            packet,
+            checks: Checks { ip: Some(true), l4: Some(true) },
+            hash: pass.hash(&packet, first.head()),
+            filter: pass.selection.ether_types.number(&packet, self.assignment.pool),
+            stripped: packet.tag.filter(|_| pass.strips),
+            ..Report::default()
+        };
+        let form = pass.buffers.form;
+        let mut write = Write { guard, ring: &mut self.ring, form, report };
+        let frames = &frames[..run.segments];
+        self.next = write.run(self.next, &run, batch, frames, pass.buffers.packet)?;
+        for frame in frames.iter().map(|index| batch.frame(usize::from(*index))) {
+            pass.add(frame.len as usize, frame.head());
+        }
+        Ok(Some(run.segments))
     }
 
     /// Counts a delivery, and what the engine has dropped since the last.
@@ -179,12 +218,20 @@ impl Receive for ReceiveQueue {
         self.seen = tail;
         let chip = self.chip.clone();
         let selection = chip.policies.selection();
+        let globals = Globals::read(&chip.storage);
+        let buffers = Buffers::of(self.registers().split());
+        let strips = self.registers().strips_vlan();
+        let local = batch.group() == chip.policies.group();
+        let may_join =
+            !local && globals.coalesces && globals.strips_crc && buffers.form == Form::OneBuffer;
+        let control = self.registers().coalescing().filter(|_| may_join);
         let mut pass = Pass {
-            globals: Globals::read(&chip.storage),
+            globals,
             selection: &selection,
-            buffers: Buffers::of(self.registers().split()),
-            strips: self.registers().strips_vlan(),
-            local: batch.group() == chip.policies.group(),
+            buffers,
+            strips,
+            joins: control.map(|control| Limits::new(control, buffers.packet, strips, globals)),
+            local,
             tail,
             tally: Tally::default(),
             oversize: 0,
@@ -192,10 +239,15 @@ impl Receive for ReceiveQueue {
         };
         let before = self.next;
         let (mut taken, mut result) = (0, Ok(()));
-        for index in frames {
-            match self.receive(guard, batch.frame(usize::from(*index)), &mut pass) {
-                Ok(Outcome::NoBuffers) => break,
-                Ok(_) => taken += 1,
+        while let Some(index) = frames.get(taken) {
+            let joined = self.join(guard, batch, &frames[taken..], &mut pass);
+            let one = |queue: &mut Self, pass: &mut Pass<'_>| {
+                let outcome = queue.receive(guard, batch.frame(usize::from(*index)), pass)?;
+                Ok(usize::from(outcome != Outcome::NoBuffers))
+            };
+            match joined.and_then(|joined| joined.map_or_else(|| one(self, &mut pass), Ok)) {
+                Ok(0) => break,
+                Ok(count) => taken += count,
                 Err(error) => {
                     result = Err(error);
                     break;
@@ -213,52 +265,6 @@ impl Receive for ReceiveQueue {
     fn arm(&mut self, _: &Guard<'_>) -> Result<bool, QueueError> {
         Ok(self.registers().tail() != self.seen)
     }
-}
-
-/// A frame on its way into the ring.
-struct Write<'w, 'g> {
-    guard: &'w Guard<'g>,
-    ring: &'w mut Ring,
-    form: Form,
-    report: Report,
-}
-
-impl Write<'_, '_> {
-    /// Writes a frame of `whole` bytes, the first `header` of which go to a header buffer; returns the descriptor after it. Each
-    /// descriptor is written back after all that lies before it in the ring.
-    fn frame(
-        &mut self,
-        first: u16,
-        mut source: Source<'_, '_>,
-        whole: usize,
-        header: usize,
-        buffer: usize,
-    ) -> Result<u16, QueueError> {
-        let (mut at, mut left) = (first, whole - header);
-        loop {
-            let descriptor = self.ring.read(self.guard, at)?;
-            let view = &mut self.ring.view;
-            if at == first && header > 0 {
-                source.write(view, self.guard, address(descriptor[2], descriptor[3]), header)?;
-            }
-            let len = left.min(buffer);
-            source.write(view, self.guard, address(descriptor[0], descriptor[1]), len)?;
-            left -= len;
-            let mut back = self.report.write_back(self.form, len, at == first, left == 0);
-            if self.form == Form::Legacy {
-                back[..2].copy_from_slice(&descriptor[..2]); // only the second half is written back
-            }
-            self.ring.write(self.guard, at, back)?;
-            at = self.ring.next(at);
-            if left == 0 {
-                return Ok(at);
-            }
-        }
-    }
-}
-
-fn address(low: u32, high: u32) -> Iova {
-    Iova(u64::from(high) << 32 | u64::from(low))
 }
 
 /// The check sequence that the frame had on the wire.

@@ -1,7 +1,7 @@
 mod hostile;
 
 use etherparse::PacketBuilder;
-use pando_engine::{Accepts, Checksum, Offload};
+use pando_engine::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
 
 use crate::spec::descriptor::*;
 use crate::spec::filter::*;
@@ -117,6 +117,54 @@ fn unfinished_frames_arrive_finished() {
         assert_eq!(received.bytes, packet(true, 100));
         assert_ne!(received.descriptor[2] & status::L4CS, 0);
     });
+}
+
+/// What a driver with LRO does with it: `ixgbe_is_non_eop`, `ixgbe_set_rsc_gso_size`.
+#[test]
+fn segments_are_joined_where_wanted() {
+    let mut long = packet(true, 10_000);
+    long[47] |= 0x10;
+    let kind = SegmentationKind::Tcp4;
+    let segmentation = Some(Segmentation { kind, size: 1448, ecn: false });
+    let offload = Offload { checksum: Checksum::Partial { start: 34, offset: 16 }, segmentation };
+    let send = |control: u32, filter: u32, test: &dyn Fn(&mut ReceiveRing<'_>)| {
+        with_ring(ONE_BUFFER | KIB, 0, |machine, ring, wire| {
+            machine.pf().write(RECEIVE_LOW + RSCCTL, control);
+            machine.pf().write(RFCTL, filter);
+            wire.send(&long, offload);
+            test(ring);
+        });
+    };
+    send(RSCCTL_ENABLE | 3 << 2, 0, &|ring| {
+        let (mut bytes, mut begun) = (Vec::new(), 0);
+        for number in 0..5 {
+            let received = ring.next();
+            let [info, _, status, _] = received.descriptor;
+            begun += (info >> RX_RSC_SHIFT & 0xf) - 1;
+            match number {
+                4 => assert_eq!(
+                    status & 0xff,
+                    status::DD | status::EOP | status::IPCS | status::L4CS
+                ),
+                _ => assert_eq!(status, status::DD | (number + 1) << RX_NEXT_SHIFT),
+            }
+            bytes.extend(received.bytes);
+        }
+        assert_eq!(begun, 7);
+        bytes[50..52].copy_from_slice(&long[50..52]);
+        assert_eq!(bytes, long);
+    });
+    for (control, filter) in [(0, 0), (RSCCTL_ENABLE, 0), (RSCCTL_ENABLE | 3 << 2, RFCTL_RSC_OFF)] {
+        send(control, filter, &|ring| {
+            for len in [1502, 1502, 1502, 1502, 1502, 1502, 54 + 10_000 - 6 * 1448] {
+                let received = ring.next();
+                assert_eq!(
+                    (received.bytes.len(), received.descriptor[0] >> RX_RSC_SHIFT & 0xf),
+                    (len, 0)
+                );
+            }
+        });
+    }
 }
 
 #[test]

@@ -84,7 +84,8 @@ impl<'s, 'f> Source<'s, 'f> {
         }
     }
 
-    fn skip(&mut self, mut bytes: usize) {
+    /// Leaves out the next `bytes` bytes.
+    pub(super) fn skip(&mut self, mut bytes: usize) {
         while bytes > 0 {
             let len = match self.now() {
                 Part::Bytes(bytes) => bytes.len(),

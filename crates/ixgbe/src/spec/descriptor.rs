@@ -72,6 +72,10 @@ pub(crate) const RX_HEADER_SHIFT: u32 = 21;
 /// Receive, write-back, dword 0: the header is split off.
 pub(crate) const RX_SPH: u32 = 1 << 31;
 
+/// Receive, write-back, dword 0: segments that begin in a joined frame's descriptor plus one, bits 20:17.
+pub(crate) const RX_RSC_SHIFT: u32 = 17;
+/// Receive, write-back, dword 2: a joined frame's next descriptor, bits 19:4 while EOP is 0.
+pub(crate) const RX_NEXT_SHIFT: u32 = 4;
 /// Receive, write-back, dword 2: status and errors.
 pub(crate) mod status {
     /// Done.

@@ -130,6 +130,10 @@ pub(crate) const MAXFRS_RESET: u32 = 0x05ee_0000;
 pub(crate) const RDRXCTL: u32 = 0x0_2f00;
 /// RDRXCTL: initialisation done, read-only.
 pub(crate) const RDRXCTL_DONE: u32 = 1 << 3;
+/// RFCTL (8.2.3.7.8).
+pub(crate) const RFCTL: u32 = 0x0_5008;
+/// RFCTL: no queue coalesces.
+pub(crate) const RFCTL_RSC_OFF: u32 = 1 << 5;
 /// Queue Drop Enable: a command register.
 pub(crate) const QDE: u32 = 0x0_2f04;
 /// Receive Control.

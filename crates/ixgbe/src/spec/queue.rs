@@ -39,6 +39,8 @@ pub(crate) const TAIL: u32 = 0x18;
 pub(crate) const CONTROL: u32 = 0x28;
 /// RSCCTL.
 pub(crate) const RSCCTL: u32 = 0x2c;
+/// RSCCTL: segments are joined, over descriptors as bits 3:2 say.
+pub(crate) const RSCCTL_ENABLE: u32 = 1 << 0;
 /// TDWBAL.
 pub(crate) const WRITE_BACK_LOW: u32 = 0x38;
 /// TDWBAH.

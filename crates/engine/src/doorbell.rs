@@ -51,7 +51,7 @@ impl Doorbell {
         }
     }
 
-    /// An eventfd that rings it, for KVM; made at the first call.
+    /// An eventfd that rings it, for KVM; made at the first call unless [`rung_by`](Self::rung_by) has told one.
     pub fn event(&self) -> io::Result<Arc<OwnedFd>> {
         let mut event = self.0.event.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(event) = &*event {
@@ -64,9 +64,10 @@ impl Doorbell {
         Ok(descriptor)
     }
 
-    /// Lets `descriptor` ring it whenever it becomes readable.
-    pub(crate) fn rung_by(&self, descriptor: OwnedFd) -> io::Result<()> {
-        let made = self.listen(Arc::new(descriptor))?;
+    /// Lets `descriptor` ring it whenever it becomes readable, from the beginning: the event of a queue's earlier doorbell, or
+    /// what an uplink reads from.
+    pub fn rung_by(&self, descriptor: Arc<OwnedFd>) -> io::Result<()> {
+        let made = self.listen(descriptor)?;
         *self.0.event.lock().unwrap_or_else(PoisonError::into_inner) = Some(made);
         Ok(())
     }

@@ -128,7 +128,7 @@ impl Engine {
         let body = Body::Transmit(Box::new(Transmitter::new(queue, port, index)));
         let home = self.idlest(body.kind());
         let handle = TaskHandle(Task::new(body, home, on_error));
-        handle.0.doorbell.rung_by(descriptor)?;
+        handle.0.doorbell.rung_by(Arc::new(descriptor))?;
         handle.0.start();
         Ok(handle)
     }

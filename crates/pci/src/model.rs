@@ -46,7 +46,8 @@ pub trait Model: Send + Sync {
     /// VFs 0 to `count` - 1 exist from now on, in power-on state; with 0 none does (each was reset before).
     fn virtual_functions(&self, count: u16);
 
-    /// Appends (bar, offset, eventfd) for each doorbell register of `function` that may ring an event now.
+    /// Appends (bar, offset, eventfd) for each doorbell register of `function` that may ring an event now. The tree asks some time
+    /// after a change and rings the old event until then, so a queue keeps its event from one life to the next.
     fn doorbells(&self, function: FunctionId, doorbells: &mut Vec<(u8, u64, Arc<OwnedFd>)>);
 
     /// Reads the dword at `offset` of the vendor capability number `index`, if its bytes are not plain storage (virtio's

@@ -5,7 +5,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pando_engine::{Engine, Port};
+use pando_engine::{Doorbell, Engine, Port};
 use pando_tlp::{Dma, Link};
 use serde::Serialize;
 
@@ -147,17 +147,13 @@ impl Function {
 
     /// The function may send again: whatever waited for that goes on.
     pub(crate) fn resume(&self) {
-        for (_, doorbell) in self.shared.doorbells() {
-            doorbell.ring();
-        }
+        self.shared.doorbells().iter().for_each(Doorbell::ring);
     }
 
     /// Appends its doorbells as (BAR, offset, event); one whose event can't be made is trapped instead.
     pub(crate) fn doorbells(&self, doorbells: &mut Vec<(u8, u64, Arc<OwnedFd>)>) {
-        let all = self.shared.doorbells().into_iter();
-        doorbells.extend(all.filter_map(|(queue, doorbell)| {
-            Some((REGISTERS, layout::doorbell(queue), doorbell.event().ok()?))
-        }));
+        let events = self.shared.events().into_iter();
+        doorbells.extend(events.map(|(queue, event)| (REGISTERS, layout::doorbell(queue), event)));
     }
 
     /// Asks the driver to announce its addresses, if it can.

@@ -2,6 +2,7 @@
 //! for a few instructions, never while a queue is stopped or a message is sent.
 
 use std::cell::Cell;
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -56,7 +57,16 @@ pub(crate) struct Shared {
     /// The number of the run (from reset to reset) times two, plus one once it needs a reset.
     run: AtomicU64,
     queue_vectors: Box<[AtomicU16]>,
-    doorbells: Mutex<Box<[Option<Doorbell>]>>,
+    bells: Mutex<Box<[Bell]>>,
+}
+
+/// How a queue is rung.
+#[derive(Clone, Default)]
+struct Bell {
+    /// While the queue works.
+    doorbell: Option<Doorbell>,
+    /// Kept from one life of the queue to the next: whoever was given it still rings it when the driver is ready again.
+    event: Option<Arc<OwnedFd>>,
 }
 
 impl Shared {
@@ -82,7 +92,7 @@ impl Shared {
             config_vector: AtomicU16::new(NO_VECTOR),
             run: AtomicU64::new(0),
             queue_vectors: (0..queues).map(|_| AtomicU16::new(NO_VECTOR)).collect(),
-            doorbells: Mutex::new((0..queues).map(|_| None).collect()),
+            bells: Mutex::new(vec![Bell::default(); usize::from(queues)].into()),
         }
     }
 
@@ -213,19 +223,35 @@ impl Shared {
     }
 
     pub(crate) fn doorbell(&self, queue: usize) -> Option<Doorbell> {
-        self.lock_doorbells().get(queue)?.clone()
+        self.bells().get(queue)?.doorbell.clone()
     }
 
+    /// The queue is at work, or no longer.
     pub(crate) fn set_doorbell(&self, queue: u16, doorbell: Option<Doorbell>) {
-        if let Some(slot) = self.lock_doorbells().get_mut(usize::from(queue)) {
-            *slot = doorbell;
+        let mut bells = self.bells();
+        let Some(bell) = bells.get_mut(usize::from(queue)) else { return };
+        if let (Some(new), Some(event)) = (&doorbell, &bell.event)
+            && new.rung_by(event.clone()).is_err()
+        {
+            bell.event = None;
         }
+        bell.doorbell = doorbell;
     }
 
-    /// Every doorbell there is, with its queue.
-    pub(crate) fn doorbells(&self) -> Vec<(u16, Doorbell)> {
-        let doorbells = self.lock_doorbells();
-        (0..).zip(&**doorbells).filter_map(|(queue, bell)| Some((queue, bell.clone()?))).collect()
+    /// Every doorbell there is.
+    pub(crate) fn doorbells(&self) -> Vec<Doorbell> {
+        self.bells().iter().filter_map(|bell| bell.doorbell.clone()).collect()
+    }
+
+    /// An event for each doorbell there is, with its queue; without those that can't be made.
+    pub(crate) fn events(&self) -> Vec<(u16, Arc<OwnedFd>)> {
+        let mut bells = self.bells();
+        let event = |(queue, bell): (u16, &mut Bell)| {
+            let event = bell.doorbell.as_ref()?.event().ok()?;
+            bell.event = Some(event.clone());
+            Some((queue, event))
+        };
+        (0..).zip(bells.iter_mut()).filter_map(event).collect()
     }
 
     fn config_changed(&self) {
@@ -256,8 +282,8 @@ impl Shared {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_doorbells(&self) -> MutexGuard<'_, Box<[Option<Doorbell>]>> {
-        self.doorbells.lock().unwrap_or_else(PoisonError::into_inner)
+    fn bells(&self) -> MutexGuard<'_, Box<[Bell]>> {
+        self.bells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,10 @@
 //! Reset, queue reset, bus mastering: under traffic.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use crate::layout;
 use crate::spec::common as reg;
 use crate::testing::{Driver, Guest, Header, LINUX, eventually};
 
@@ -136,6 +138,34 @@ fn a_reset_function_gets_nothing_and_has_its_own_address_again() {
     b.post(0, 4, 2048);
     a.send(1, Header::default(), &frame(mac(1), mac(0), 101), 1);
     assert_eq!(b.receive(0).1.len(), 101);
+}
+
+/// Whoever arms events comes round late: by then the driver may be ready again.
+#[test]
+fn the_event_of_before_a_reset_rings_the_queue_of_after_it() {
+    let guest = Guest::new();
+    let mut a = guest.driven(vf(0), LINUX);
+    let mut b = guest.driven(vf(1), LINUX);
+    b.post(0, 8, 2048);
+    let mut all = Vec::new();
+    a.function.doorbells(&mut all);
+    let event = all.iter().find(|(_, offset, _)| *offset == layout::doorbell(1)).unwrap().2.clone();
+    let mut event = std::fs::File::from(event.try_clone().unwrap());
+    for resets in [|a: &Driver| a.write(reg::DEVICE_STATUS, 1, 0), |a: &Driver| a.function.reset()]
+    {
+        resets(&a);
+        a.probe(LINUX);
+        a.send(1, Header::default(), &frame(mac(1), mac(0), 100), 1);
+        assert_eq!(b.receive(0).1.len(), 100);
+        let asks_at = a.rings[1].used + 4 + 8 * u64::from(a.rings[1].size);
+        eventually("the queue sleeps", || a.memory.load(asks_at) == 1);
+        let bytes = [&Header::default().bytes()[..], &frame(mac(1), mac(0), 101)].concat();
+        let buffer = a.memory.allocate(bytes.len());
+        a.memory.write(buffer, &bytes);
+        a.add(1, &[(buffer, bytes.len() as u32, false)]);
+        event.write_all(&1_u64.to_ne_bytes()).unwrap();
+        assert_eq!(b.receive(0).1.len(), 101);
+    }
 }
 
 /// Several vCPUs at one function: resets, set-ups, doorbells and reads of all kinds at once.

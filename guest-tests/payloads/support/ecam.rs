@@ -14,7 +14,7 @@ pub const BUS_NUMBERS: u64 = 0x18;
 pub const NOTHING: u32 = 0xffff_ffff;
 
 /// One function's configuration space.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Function {
     base: u64,
 }
@@ -26,6 +26,16 @@ impl Function {
             base: ecam
                 + (u64::from(bus) << 20 | u64::from(device) << 15 | u64::from(function) << 12),
         }
+    }
+
+    /// The function whose id is this much higher.
+    pub fn after(self, distance: u16) -> Self {
+        Self { base: self.base + (u64::from(distance) << 12) }
+    }
+
+    /// Where a register lies.
+    pub fn address(self, register: u64) -> u64 {
+        self.base + register
     }
 
     /// Whether something answers.

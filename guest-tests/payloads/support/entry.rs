@@ -3,7 +3,8 @@
 //! The payload's Rust runs at CPL3, since a KVM back end that interprets CPL0 runs only that at native speed. CPL0 keeps
 //! one service, reached by `int3`: port input and output. Such a back end has no `int n` and no `sysretq`, and after
 //! `syscall` it still takes the code for user mode.
-//! An exception is told on COM1 (vector, CR2, the two topmost words of its frame) and then resets the machine.
+//! An exception is told on COM1 (vector, CR2, the two topmost words of its frame) and then resets the machine. Interrupts are
+//! counted (`interrupts.rs`).
 
 use core::arch::global_asm;
 
@@ -88,7 +89,7 @@ entry64:
     add edi, 16
     add eax, 16
     loop 5b
-    lidt [idt_pointer]
+    lidt [idt_pointer]                  // the gates of interrupts come later, before any can arrive
     mov eax, offset service             // the gate of vector 3, open to user mode
     mov [idt + 3 * 16], ax
     mov word ptr [idt + 3 * 16 + 4], 0xee00
@@ -98,7 +99,7 @@ entry64:
     push 0x1b                           // to user mode: ss, rsp, rflags, cs, rip
     mov eax, offset user_stack_top - 8
     push rax
-    push 2
+    push 0x202                          // interrupts on
     push 0x23
     mov eax, offset start
     push rax
@@ -180,7 +181,7 @@ gdt_pointer:
     .word gdt_pointer - gdt - 1
     .quad gdt
 idt_pointer:
-    .word 32 * 16 - 1
+    .word 64 * 16 - 1
     .quad idt
 no_idt:
     .quad 0, 0
@@ -194,7 +195,8 @@ stack:          .skip 4096
 stack_top:
 user_stack:     .skip 64 * 1024
 user_stack_top:
-idt:            .skip 32 * 16
+    .global idt
+idt:            .skip 64 * 16
 tss:            .skip 104
     .text
     "#

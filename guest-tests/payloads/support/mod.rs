@@ -5,9 +5,16 @@
 pub mod acpi;
 pub mod ecam;
 pub mod entry;
+pub mod exerciser;
+pub mod interrupts;
 pub mod memory;
+pub mod msix;
+pub mod pci;
 pub mod port;
 pub mod report;
+pub mod sriov;
+pub mod tree;
+pub mod virtio;
 
 /// Names the function that makes the checks. It gets the ACPI tables and the report.
 #[macro_export]

@@ -1,6 +1,6 @@
 //! Tells the harness about checks, in the lines that guests with a kernel use too.
 
-use core::fmt::{Arguments, Display, Write};
+use core::fmt::{Arguments, Debug, Display, Write};
 use core::panic::PanicInfo;
 
 use super::port::Serial;
@@ -17,9 +17,9 @@ impl Report {
         self.tell(name, holds, format_args!("it does not hold"));
     }
 
-    /// Two values must be equal.
-    pub fn equal<T: PartialEq + core::fmt::LowerHex>(&mut self, name: &str, got: T, wanted: T) {
-        self.tell(name, got == wanted, format_args!("is {got:#x} instead of {wanted:#x}"));
+    /// Two values, or two arrays of them, must be equal.
+    pub fn equal<T: PartialEq + Debug>(&mut self, name: &str, got: T, wanted: T) {
+        self.tell(name, got == wanted, format_args!("is 0x{got:x?} instead of 0x{wanted:x?}"));
     }
 
     /// All checks were made.

@@ -2,6 +2,7 @@
 //!
 //! Left out: hot-plug; the shape is fixed once built.
 
+mod occupants;
 mod place;
 mod windows;
 
@@ -21,11 +22,12 @@ use crate::error::BuildError;
 use crate::fabric::Fabric;
 use crate::hub::Hub;
 use crate::map::{Claimant, Entry};
-use crate::options::{FabricConfig, Host, PortOptions, identity};
+use crate::options::{FabricConfig, Host, Place, PortOptions, UpstreamFunction, identity};
 use crate::routes::{PortState, Registers, RootDecode, Routes};
 use crate::span;
 use crate::topology::{Bus, BusIndex, DeviceIndex, Port, PortIndex, ROOT_BUS, Topology};
 use crate::tree::Tree;
+use occupants::{Occupant, Share};
 
 /// A tree under construction.
 pub struct FabricBuilder {
@@ -36,8 +38,10 @@ pub struct FabricBuilder {
     topology: Topology,
     options: Vec<PortOptions>,
     ids: BTreeSet<String>,
+    /// Of upstream ports among other functions of their device: the next of these.
+    next_functions: Vec<Option<u8>>,
     /// What is below each port, by bus.
-    occupants: Vec<Option<String>>,
+    occupants: Vec<Vec<Occupant>>,
     devices: Vec<Arc<dyn Device>>,
     names: Vec<String>,
     fixed: Vec<Arc<dyn Mmio>>,
@@ -74,7 +78,8 @@ impl FabricBuilder {
             topology,
             options: Vec::new(),
             ids: BTreeSet::new(),
-            occupants: vec![None],
+            next_functions: Vec::new(),
+            occupants: vec![Vec::new()],
             devices: Vec::new(),
             names: Vec::new(),
             fixed: Vec::new(),
@@ -84,7 +89,7 @@ impl FabricBuilder {
     /// Adds a root port to bus 0.
     pub fn root_port(&mut self, id: &str, options: PortOptions) -> Result<&mut Self, BuildError> {
         self.check_id(id)?;
-        self.add_port(id, PortKind::RootPort, ROOT_BUS, options)?;
+        self.add_port(id, PortKind::RootPort, ROOT_BUS, options, None)?;
         Ok(self)
     }
 
@@ -95,15 +100,44 @@ impl FabricBuilder {
         upstream: &str,
         downstream: &[(&str, PortOptions)],
     ) -> Result<&mut Self, BuildError> {
+        self.add_switch(id, upstream, None, downstream)
+    }
+
+    /// The same for a switch whose upstream port is one of several functions of its device; the others are attached to the same
+    /// port by calls of their own, in any order.
+    pub fn switch_function(
+        &mut self,
+        id: &str,
+        upstream: &str,
+        function: UpstreamFunction,
+        downstream: &[(&str, PortOptions)],
+    ) -> Result<&mut Self, BuildError> {
+        self.add_switch(id, upstream, Some(function), downstream)
+    }
+
+    fn add_switch(
+        &mut self,
+        id: &str,
+        upstream: &str,
+        function: Option<UpstreamFunction>,
+        downstream: &[(&str, PortOptions)],
+    ) -> Result<&mut Self, BuildError> {
         self.check_id(id)?;
         for (id, _) in downstream {
             self.check_id(id)?;
         }
-        let link = self.occupy(upstream, id)?;
-        let inside = self.add_port(id, PortKind::Upstream, link, PortOptions::without_acs())?;
+        let share = if function.is_some() { Share::Port } else { Share::Nobody };
+        let link = self.occupy(upstream, id, share)?;
+        let options = PortOptions {
+            acs: function.and_then(|of| of.acs),
+            place: function.map(|of| Place { device: 0, function: of.function }),
+            ..PortOptions::default()
+        };
+        let next = function.map(|of| of.next_function);
+        let inside = self.add_port(id, PortKind::Upstream, link, options, next)?;
         for (id, options) in downstream {
             self.check_id(id)?;
-            self.add_port(id, PortKind::Downstream, inside, options.clone())?;
+            self.add_port(id, PortKind::Downstream, inside, options.clone(), None)?;
         }
         Ok(self)
     }
@@ -124,7 +158,7 @@ impl FabricBuilder {
     /// The first half of [`attach`](Self::attach), for a device whose construction may fail: takes the port.
     pub fn reserve(&mut self, id: &str, port: &str) -> Result<Arc<dyn Link>, BuildError> {
         self.check_id(id)?;
-        let bus = self.occupy(port, id)?;
+        let bus = self.occupy(port, id, Share::Device)?;
         self.ids.insert(id.to_owned());
         Ok(Arc::new(Attachment { hub: self.hub.clone(), bus }))
     }
@@ -135,9 +169,8 @@ impl FabricBuilder {
         id: &str,
         devices: Vec<Arc<dyn Device>>,
     ) -> Result<&mut Self, BuildError> {
-        let bus = self.occupants.iter().position(|occupant| occupant.as_deref() == Some(id));
-        let bus = bus.ok_or_else(|| BuildError::UnknownPort(id.to_owned()))?;
-        self.place_devices(id, BusIndex(bus), devices);
+        let bus = self.occupied_by(id).ok_or_else(|| BuildError::UnknownPort(id.to_owned()))?;
+        self.place_devices(id, bus, devices);
         Ok(self)
     }
 
@@ -208,23 +241,6 @@ impl FabricBuilder {
         if self.ids.contains(id) { Err(BuildError::DuplicateId(id.to_owned())) } else { Ok(()) }
     }
 
-    /// The link below the port `port`, now taken by `newcomer`.
-    fn occupy(&mut self, port: &str, newcomer: &str) -> Result<BusIndex, BuildError> {
-        let mut links = self.topology.ports.iter().filter(|port| port.kind.is_downstream());
-        let found = links.find(|candidate| candidate.id == port);
-        let bus = found.ok_or_else(|| BuildError::UnknownPort(port.to_owned()))?.below;
-        let occupant = &mut self.occupants[bus.0];
-        if let Some(occupant) = occupant {
-            return Err(BuildError::Occupied {
-                port: port.to_owned(),
-                occupant: occupant.clone(),
-                newcomer: newcomer.to_owned(),
-            });
-        }
-        *occupant = Some(newcomer.to_owned());
-        Ok(bus)
-    }
-
     /// Adds a port to `bus`; returns the bus below it.
     fn add_port(
         &mut self,
@@ -232,6 +248,7 @@ impl FabricBuilder {
         kind: PortKind,
         bus: BusIndex,
         options: PortOptions,
+        next_function: Option<u8>,
     ) -> Result<BusIndex, BuildError> {
         let function = self.place(id, kind, bus, options.place)?;
         let below = BusIndex(self.topology.buses.len());
@@ -239,12 +256,14 @@ impl FabricBuilder {
         // An upstream port is port 0 of its switch; every other has the next number among its peers.
         let peers = self.topology.bus(bus).ports.len();
         let number = if kind == PortKind::Upstream { 0 } else { (peers + 1) as u8 };
-        self.topology.ports.push(Port { id: id.to_owned(), kind, bus, function, below, number });
+        let (id, offered) = (id.to_owned(), options.acs.map(|acs| acs.services));
+        self.ids.insert(id.clone());
+        self.topology.ports.push(Port { id, kind, bus, function, below, number, offered });
         self.topology.buses.push(Bus { above: Some(index), ..Bus::default() });
         self.topology.insert(bus, index);
         self.options.push(options);
-        self.occupants.push(None);
-        self.ids.insert(id.to_owned());
+        self.next_functions.push(next_function);
+        self.occupants.push(Vec::new());
         Ok(below)
     }
 
@@ -257,18 +276,22 @@ impl FabricBuilder {
     }
 
     fn bridges(&self) -> Result<Vec<Bridge>, BuildError> {
-        self.topology
-            .ports
-            .iter()
-            .zip(&self.options)
-            .map(|(port, options)| {
-                Bridge::new(self.bridge_config(port, options))
+        let ports = self.topology.ports.iter().zip(&self.options).zip(&self.next_functions);
+        ports
+            .map(|((port, options), next)| {
+                let config = self.bridge_config(port, options, *next);
+                Bridge::new(config)
                     .map_err(|source| BuildError::Port { id: port.id.clone(), source })
             })
             .collect()
     }
 
-    fn bridge_config(&self, port: &Port, options: &PortOptions) -> BridgeConfig {
+    fn bridge_config(
+        &self,
+        port: &Port,
+        options: &PortOptions,
+        next_function: Option<u8>,
+    ) -> BridgeConfig {
         let peers = &self.topology.bus(port.bus).ports;
         let siblings =
             peers.iter().filter(|&&peer| self.topology.port(peer).device() == port.device());
@@ -281,13 +304,14 @@ impl FabricBuilder {
         }
         let identity = options.identity.unwrap_or_else(|| identity(port.kind));
         BridgeConfig {
-            multi_function: siblings.count() > 1,
+            multi_function: next_function.is_some() || siblings.count() > 1,
+            next_function,
             port_number: port.number,
             slot: options.slot,
             acs,
             link: options.link,
             upper: Some(Arc::new(Attachment { hub: self.hub.clone(), bus: port.bus })),
-            occupied: self.occupants[port.below.0].is_some(),
+            occupied: !self.occupants[port.below.0].is_empty(),
             ..BridgeConfig::new(port.kind, identity, RequesterId::new(0, port.function))
         }
     }

@@ -110,7 +110,8 @@ impl Hub {
         if bus == of.bus {
             return Ok(()); // inside the device, or on the root bus
         }
-        let Err(port) = routes.completion(bus, of.source) else { return Ok(()) };
+        let requester = (of.source, of.bus);
+        let Err(port) = routes.completion(bus, at.device, requester) else { return Ok(()) };
         self.counters.lost_completions.add();
         let Some(tree) = self.tree() else { return Err(Fault::UnsupportedRequest) };
         let completer = routes.completer(bus, at.device);
@@ -155,24 +156,21 @@ impl Hub {
             DetectedError { kind: ErrorKind::Poisoned, header: of.header(), advisory: true };
         let last = DetectedError { advisory: false, ..stage };
         let arrival = routes.up(of.bus, of.request(), of.address.0).map(|(arrival, _)| arrival);
-        let crossing = match arrival {
-            Ok(Arrival::Inside(_)) => None,
-            Ok(Arrival::Peer(peer)) => Some(routes.topology.port(peer).bus),
-            _ => Some(crate::topology::ROOT_BUS),
-        };
         let target = match destination {
             Destination::Device(landing) => Some(landing),
             Destination::Ram { .. } | Destination::Interrupt => None,
         };
+        let crossing = match arrival {
+            Ok(Arrival::Inside(_)) => target.and_then(|at| routes.topology.bus_of(at.device)),
+            Ok(Arrival::Peer(peer)) => Some(routes.topology.port(peer).bus),
+            _ => Some(crate::topology::ROOT_BUS),
+        };
         let mut bus = of.bus;
-        while let Some(port) = routes.topology.bus(bus).above.filter(|_| crossing.is_some()) {
+        while let Some(port) = routes.topology.bus(bus).above.filter(|_| Some(bus) != crossing) {
             let here = routes.topology.port(port);
             let ends = here.kind == PortKind::RootPort && target.is_none();
             if here.kind.is_downstream() {
                 self.log(&tree, port, if ends { &last } else { &stage });
-            }
-            if Some(here.bus) == crossing {
-                break;
             }
             bus = here.bus;
         }

@@ -75,8 +75,7 @@ impl Fabric {
 
     fn perform_for_device(&self, device: DeviceIndex, target: RequesterId, effects: Effects) {
         let topology = &self.tree.topology;
-        let siblings = topology.bus_of(device).map_or(0, |bus| topology.bus(bus).devices.len());
-        if siblings > 1 {
+        if topology.bus_of(device).is_some_and(|bus| topology.is_shared(bus)) {
             self.refresh(Changed::Function(device, target));
         } else if !effects.is_empty() {
             self.refresh(Changed::Device(device));

@@ -13,7 +13,7 @@
 //! but for asking what it decodes and which doorbells it wants.
 //!
 //! Not implemented: hot-plug, I/O space, errors of links, bridges to conventional PCI (a function without a PCI Express
-//! capability has no place), an upstream port that shares its device with other functions, a root complex event collector.
+//! capability has no place), a root complex event collector.
 
 mod builder;
 mod counters;
@@ -42,7 +42,7 @@ pub use counters::{Counts, PortCounts};
 pub use doorbells::IoEvents;
 pub use error::BuildError;
 pub use fabric::Fabric;
-pub use options::{FabricConfig, Host, Place, PortOptions};
+pub use options::{FabricConfig, Host, Place, PortOptions, UpstreamFunction};
 pub use report::{BusReport, DeviceReport, FabricReport, PortReport, RangeReport};
 pub use verdict::{
     AddressType, Egress, EgressVector, Ingress, PortControls, Request, Verdict, verdict,

@@ -65,6 +65,17 @@ pub struct PortOptions {
     pub identity: Option<Identity>,
 }
 
+/// What an upstream port has as one of several functions of its device.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct UpstreamFunction {
+    /// Its function number, 0 to 7.
+    pub function: u8,
+    /// The next function of the device, 0 at the last.
+    pub next_function: u8,
+    /// Access control between it and the other functions, if it has any.
+    pub acs: Option<Acs>,
+}
+
 impl Default for PortOptions {
     /// Every access control but egress control.
     fn default() -> Self {

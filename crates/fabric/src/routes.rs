@@ -73,7 +73,7 @@ impl PortState {
 pub(crate) enum DeadEnd {
     /// A port that can't pass it on.
     Port(PortIndex),
-    /// The device at the bus below the port.
+    /// The device at the bus below the port, whose function 0 is no port.
     Devices(PortIndex, BusIndex),
 }
 
@@ -154,11 +154,16 @@ impl Routes {
             let bus = self.topology.bus(below);
             let passes =
                 |port: &&PortIndex| self.port(**port).passes(address, &mut Span::ALL.clone());
-            match bus.ports.iter().find(passes) {
-                Some(&next) => port = next,
-                None if bus.devices.is_empty() => return DeadEnd::Port(port),
-                None => return DeadEnd::Devices(port, below),
+            if let Some(&next) = bus.ports.iter().find(passes) {
+                port = next;
+                continue;
             }
+            let mut upstream = self.topology.upstream_ports(bus);
+            return match upstream.find(|&port| self.topology.port(port).function == 0) {
+                Some(first) => DeadEnd::Port(first),
+                None if bus.devices.is_empty() => DeadEnd::Port(port),
+                None => DeadEnd::Devices(port, below),
+            };
         }
     }
 

@@ -5,12 +5,15 @@ mod config;
 mod doorbells;
 mod enumeration;
 mod errors;
+mod fuzz;
 mod invariants;
 mod mmio;
 mod peer;
 mod properties;
+mod random;
 mod reach;
 mod reset;
+mod shared;
 mod sriov;
 mod support;
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use pando_pci::PortKind;
+use pando_pci::{AcsServices, PortKind};
 
 /// Position in [`Topology::ports`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +33,8 @@ pub(crate) struct Port {
     pub(crate) below: BusIndex,
     /// Port Number: the port's bit in its peers' egress control vectors.
     pub(crate) number: u8,
+    /// Services its ACS capability offers, if it has one.
+    pub(crate) offered: Option<AcsServices>,
 }
 
 impl Port {
@@ -87,6 +89,18 @@ impl Topology {
             bus = self.port(above).bus;
         }
         found
+    }
+
+    /// The upstream ports on `bus`: on a link they are functions of the device there.
+    pub(crate) fn upstream_ports(&self, bus: &Bus) -> impl Iterator<Item = PortIndex> {
+        let ports = bus.ports.iter().copied();
+        ports.filter(|&port| self.port(port).kind == PortKind::Upstream)
+    }
+
+    /// Whether there are several functions on `bus` whose requests to each other need not leave their device.
+    pub(crate) fn is_shared(&self, bus: BusIndex) -> bool {
+        let bus = self.bus(bus);
+        bus.devices.len() + self.upstream_ports(bus).count() > 1
     }
 
     /// Every bus from `from` downwards, each before what is below it.

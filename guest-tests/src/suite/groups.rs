@@ -73,6 +73,25 @@ id = "n4b"
 at = "dp4b"
 vfs = 0
 
+# 5: an upstream port without ACS and a card as functions of one device
+[[root-port]]
+id = "rp5"
+device = 5
+[[switch]]
+id = "sw5"
+upstream = "rp5"
+downstream = [{ id = "dp5" }]
+[[nic]]
+id = "n5a"
+at = "rp5"
+function = 1
+acs = false
+vfs = 1
+[[nic]]
+id = "n5b"
+at = "dp5"
+vfs = 1
+
 # 6: root ports without ACS, functions of one device
 [[root-port]]
 id = "rp6a"
@@ -242,6 +261,8 @@ const ROWS: &str = r#"
     together "row 3 - one of these ports and its card" 03.0/00.0/00.0 03.0/00.0/00.0/00.0
     together "row 3 - the other, though they reach each other" 03.0/00.0/01.0 03.0/00.0/01.0/00.0
     together "row 4 - downstream ports of one device without ACS" 04.0/00.0/00.0 04.0/00.0/00.1 04.0/00.0/00.0/00.0 04.0/00.0/00.1/00.0
+    together "row 5 - an upstream port and a card in one device, and all below" 05.0/00.0 05.0/00.1 05.0/00.0/00.0 05.0/00.0/00.0/00.0 05.0/00.0/00.0/00.0+vf0
+    alone "row 5 - the port above, and the card's VF" 05.0 05.0/00.1+vf0
     together "row 6 - root ports of one device without ACS" 06.0 06.1 06.0/00.0 06.0/00.0+vf0 06.1/00.0
     alone "row 7 - the same with ACS" 07.0 07.1 07.0/00.0 07.0/00.0+vf0 07.1/00.0
     alone "row 8 - ACS at every port" 08.0 08.0/00.0 08.0/00.0/00.0 08.0/00.0/01.0 08.0/00.0/00.0/00.0 08.0/00.0/00.0/00.0+vf0 08.0/00.0/01.0/00.0

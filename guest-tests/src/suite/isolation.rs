@@ -8,6 +8,7 @@ pub(super) fn tests() -> Vec<Test> {
     let script = |rows: &str| format!("{HELPERS}{rows}");
     vec![
         guest("isolation::peers", script(PEERS)).platform(TREE).minutes(10),
+        guest("isolation::functions_beside_a_switch", script(BESIDE)).platform(BESIDE_TREE),
         guest("isolation::errors", script(ERRORS)).platform(without_iommu(TREE)).minutes(10),
     ]
 }
@@ -30,6 +31,43 @@ vfs = 3
 [[exerciser]]
 id = "second"
 at = "b"
+vfs = 0
+"#;
+
+/// Twice a switch whose upstream port shares its device with an exerciser, first without access control between the two.
+const BESIDE_TREE: &str = r#"
+[[root-port]]
+id = "rp0"
+[[switch]]
+id = "sw0"
+upstream = "rp0"
+downstream = [{ id = "dp0" }]
+[[exerciser]]
+id = "beside0"
+at = "rp0"
+function = 1
+acs = false
+vfs = 0
+[[exerciser]]
+id = "below0"
+at = "dp0"
+vfs = 0
+
+[[root-port]]
+id = "rp1"
+[[switch]]
+id = "sw1"
+upstream = "rp1"
+acs = true
+downstream = [{ id = "dp1" }]
+[[exerciser]]
+id = "beside1"
+at = "rp1"
+function = 1
+vfs = 0
+[[exerciser]]
+id = "below1"
+at = "dp1"
 vfs = 0
 "#;
 
@@ -125,6 +163,35 @@ const PEERS: &str = r#"
     expect_eq "a VF is redirected too" "$(exercise "$vf" "$WRITE" 0 "$target")" '0x00000108 0x00000004'
     expect_match "the fault has the VF's id" "$(faults | tail -n 1)" "DMA Write.*${vf#0000:}.*fault addr"
     expect_eq "each VF has a group of its own" "$(for n in 0 1 2; do readlink "$(device "$first")/virtfn$n/iommu_group"; done | sort -u | wc -l)" 3
+"#;
+
+/// What the groups say of functions beside a switch is what their requests do.
+const BESIDE: &str = r#"
+    expect_eq "there are four exercisers" "${#found[@]}" 4
+    open "${found[@]}"
+    for port in $(lspci -Dn -d 1234: | cut -d' ' -f1); do setpci -s "$port" COMMAND=6:6; done
+    group() { basename "$(readlink "$(device "$1")/iommu_group")"; }
+    beside=${found[0]} below=${found[1]}
+    expect_match "the switch is function 0 beside it" "$(lspci -s "${beside%.1}.0")" "PCI bridge"
+    expect_eq "without access control they are one group" "$(group "$beside")" "$(group "$below")"
+    forget "$beside" && forget "$below"
+    before=$(faults | wc -l)
+    expect_eq "a write goes into the switch" "$(exercise "$beside" "$WRITE" 0 "$(bar "$below" 1)")" "$WENT_WELL"
+    check "and arrives" eventually reached "$below"
+    expect_eq "a write goes out of the switch to its sibling" "$(exercise "$below" "$WRITE" 0 "$(bar "$beside" 1)")" "$WENT_WELL"
+    check "and arrives there" eventually reached "$beside"
+    expect_eq "the IOMMU saw neither" "$(faults | wc -l)" "$before"
+
+    beside=${found[2]} below=${found[3]}
+    expect_eq "Linux redirects at the upstream port" "$(setpci -s "${beside%.1}.0" ECAP_ACS+6.w)" 000c
+    check "with access control they are two groups" test "$(group "$beside")" != "$(group "$below")"
+    forget "$beside" && forget "$below"
+    expect_eq "a write into the switch is blocked" "$(exercise "$beside" "$WRITE" 0 "$(bar "$below" 1)")" '0x00000108 0x00000004'
+    expect_match "the fault has the sibling's id" "$(faults | tail -n 1)" "DMA Write.*${beside#0000:}.*fault addr"
+    expect_eq "a write out of the switch is blocked" "$(exercise "$below" "$WRITE" 0 "$(bar "$beside" 1)")" '0x00000108 0x00000004'
+    expect_match "the fault has the id of the one below" "$(faults | tail -n 1)" "DMA Write.*${below#0000:}.*fault addr"
+    refuse "nothing arrived inside" reached "$below"
+    refuse "nothing arrived beside" reached "$beside"
 "#;
 
 /// Errors as the guest's own driver tells of them: the right function, the right error.

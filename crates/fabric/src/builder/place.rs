@@ -19,7 +19,7 @@ impl FabricBuilder {
         bus: BusIndex,
         wanted: Option<Place>,
     ) -> Result<u8, BuildError> {
-        match wanted.filter(|_| kind != PortKind::Upstream) {
+        match wanted {
             Some(place) => self.wanted(id, kind, bus, place),
             None => Ok(self.free_device(id, bus, kind)? << 3),
         }
@@ -70,7 +70,9 @@ impl FabricBuilder {
         if device < first_device(kind) {
             return refuse("device 0 of the root bus is the root complex itself");
         }
-        if function > 0 && !self.has_function(bus, device << 3) {
+        // Function 0 of an upstream port's device may be an endpoint.
+        let may_be_port = kind != PortKind::Upstream;
+        if function > 0 && may_be_port && !self.has_function(bus, device << 3) {
             return refuse("function 0 of that device must be there first");
         }
         if self.has_function(bus, device << 3 | function) || self.is_integrated(bus, device) {

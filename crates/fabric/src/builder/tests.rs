@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pando_tlp::{Gpa, Mmio};
 
 use crate::tests::machine;
-use crate::{BuildError, FabricBuilder, FabricConfig, Place, PortOptions};
+use crate::{BuildError, FabricBuilder, FabricConfig, Place, PortOptions, UpstreamFunction};
 
 struct Nothing;
 
@@ -54,6 +54,14 @@ fn mistakes_name_what_they_are_about() {
         assert_eq!(said(builder().switch("new", "rp1", &ports(id))), expected);
         assert_eq!(said(builder().attach(id, "rp1", none)), expected);
     }
+    let beside = |mut of: FabricBuilder| {
+        let function = UpstreamFunction::default();
+        of.switch_function("sw", "rp1", function, &ports("dp1")).map(|_| ()).map(|()| of)
+    };
+    assert!(beside(builder()).unwrap().attach("nic0", "rp1", none).is_ok());
+    let mut taken = builder();
+    taken.switch("whole", "rp1", &ports("dp2")).unwrap();
+    assert_eq!(said(beside(taken)), "port `rp1` can't take `sw`: `whole` is there already");
     let twice = [("x", PortOptions::default()), ("x", PortOptions::default())];
     assert!(said(builder().switch("new", "rp1", &twice)).starts_with("`x` is there twice"));
 }

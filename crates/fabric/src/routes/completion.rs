@@ -5,6 +5,7 @@ use pando_pci::PortKind;
 use pando_tlp::RequesterId;
 
 use super::Routes;
+use super::inside::Member;
 use crate::topology::{BusIndex, DeviceIndex, PortIndex};
 use crate::verdict::{Request, Verdict};
 
@@ -12,16 +13,23 @@ use crate::verdict::{Request, Verdict};
 const COMPLETION: Request = Request::Completion { relaxed_ordering: false };
 
 impl Routes {
-    /// Whether a completion for `requester` gets from a device on `bus` to where it turns downwards; else the port that stops
-    /// it. A port without Bus Master Enable lets completions pass (7.5.1.1.3).
+    /// Whether a completion of `completer` on `bus` gets to where it turns towards `requester`, whose device is on the bus
+    /// `home`; else the port that stops it. A port without Bus Master Enable lets completions pass (7.5.1.1.3).
     pub(crate) fn completion(
         &self,
         mut bus: BusIndex,
-        requester: RequesterId,
+        completer: DeviceIndex,
+        (requester, home): (RequesterId, BusIndex),
     ) -> Result<(), PortIndex> {
         let mut redirected = false;
+        let mut sender = self.sibling(bus, Member::Device(completer));
         while let Some(port) = self.topology.bus(bus).above {
             let here = self.topology.port(port);
+            if let Some(sender) = sender.take()
+                && self.is_completed_inside(bus, &sender, COMPLETION, (requester, home))
+            {
+                return Ok(());
+            }
             if self.port(port).is_cut {
                 return Err(port);
             }
@@ -30,6 +38,7 @@ impl Routes {
                     return Err(port);
                 }
                 redirected = false;
+                sender = self.sibling(here.bus, Member::Port(port));
             } else {
                 let peers = &self.topology.bus(here.bus).ports;
                 let egress = peers.iter().copied().find(|&peer| self.leads_to(peer, requester));
@@ -53,7 +62,7 @@ impl Routes {
         RequesterId::new(number, known.map_or(0, |state| state.function))
     }
 
-    fn leads_to(&self, port: PortIndex, requester: RequesterId) -> bool {
+    pub(super) fn leads_to(&self, port: PortIndex, requester: RequesterId) -> bool {
         let controls = &self.port(port).controls;
         (controls.secondary..=controls.subordinate).contains(&requester.bus())
     }

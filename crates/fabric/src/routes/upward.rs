@@ -3,6 +3,7 @@
 use pando_pci::PortKind;
 
 use super::Routes;
+use super::inside::Member;
 use crate::map::Entry;
 use crate::span::Span;
 use crate::topology::{BusIndex, DeviceIndex, PortIndex};
@@ -15,7 +16,7 @@ pub(crate) enum Arrival {
     Root,
     /// At another function of the sender's device.
     Inside(Entry),
-    /// At a peer port, downwards, without any translation.
+    /// At a peer port, or at an upstream port that is another function of the sender's device: downwards, without any translation.
     Peer(PortIndex),
 }
 
@@ -43,11 +44,14 @@ impl Routes {
         address: u64,
     ) -> Result<(Arrival, Span), Refusal> {
         let mut same = Span::ALL;
-        if let Some(entry) = self.inside(bus, request, address, &mut same)? {
-            return Ok((Arrival::Inside(entry), same));
-        }
+        let mut sender = self.sender(bus, request);
         let mut redirected = false;
         loop {
+            if let Some(sender) = sender.take()
+                && let Some(arrival) = self.inside(bus, &sender, request, address, &mut same)?
+            {
+                return Ok((arrival, same));
+            }
             let here = self.topology.buses.get(bus.0).ok_or(Refusal::Nowhere)?;
             let Some(port) = here.above else { return Ok((Arrival::Root, same)) };
             let state = self.port(port);
@@ -60,6 +64,7 @@ impl Routes {
                     return Err(Refusal::UnsupportedRequest(port));
                 }
                 redirected = false;
+                sender = self.sibling(self.topology.port(port).bus, Member::Port(port));
             } else {
                 let egress = self.egress(port, address, &mut same);
                 match self.judge(port, request, egress) {

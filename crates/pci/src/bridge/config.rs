@@ -27,8 +27,10 @@ pub struct BridgeConfig {
     pub port_number: u8,
     /// Physical Slot Number, if a slot is below.
     pub slot: Option<u16>,
-    /// Access control, if it has any. Switch upstream ports have none.
+    /// Access control, if it has any. An upstream port has it only as one of several functions.
     pub acs: Option<Acs>,
+    /// Of an upstream port that is one of several functions: the next function of its device, 0 at the last (7.8.8).
+    pub next_function: Option<u8>,
     /// Its link: the one below it, or above an upstream port.
     pub link: LinkWidth,
     /// Where its own interrupts enter the tree; without it none is sent.
@@ -48,6 +50,7 @@ impl BridgeConfig {
             port_number: 0,
             slot: None,
             acs: None,
+            next_function: None,
             link: LinkWidth::default(),
             upper: None,
             occupied: false,
@@ -90,5 +93,8 @@ pub(super) fn layout(config: &BridgeConfig) -> Result<(Arc<Layout>, Places), Con
         Some(acs) => list.extended(None, extended::acs(acs))?,
         None => END,
     };
+    if let Some(next) = config.next_function {
+        list.extended(None, extended::ari(next))?;
+    }
     Ok((list.build(), Places { pm, msi, pcie, aer, acs: config.acs, acs_offset }))
 }

@@ -1,7 +1,7 @@
 //! Root port, switch upstream port, switch downstream port.
 
 use super::*;
-use crate::{Acs, Bridge, BridgeConfig, Identity, PortKind};
+use crate::{Acs, AcsServices, Bridge, BridgeConfig, Identity, PortKind};
 use pando_tlp::RequesterId;
 
 impl Subject for Bridge {
@@ -30,15 +30,14 @@ impl Subject for Bridge {
     }
 }
 
-fn port(kind: PortKind, slot: Option<u16>, acs: Option<Acs>) -> Box<dyn Subject> {
+fn config(kind: PortKind, slot: Option<u16>, acs: Option<Acs>) -> BridgeConfig {
     let identity = Identity { vendor: 0x1b36, device: 0x000c, ..Identity::default() };
-    let config = BridgeConfig {
-        port_number: 1,
-        slot,
-        acs,
-        ..BridgeConfig::new(kind, identity, RequesterId(0x08))
-    };
-    Box::new(Bridge::new(config).unwrap())
+    let plain = BridgeConfig::new(kind, identity, RequesterId(0x08));
+    BridgeConfig { port_number: 1, slot, acs, ..plain }
+}
+
+fn port(kind: PortKind, slot: Option<u16>, acs: Option<Acs>) -> Box<dyn Subject> {
+    Box::new(Bridge::new(config(kind, slot, acs)).unwrap())
 }
 
 /// Header, PM and MSI, which all ports share.
@@ -114,6 +113,35 @@ fn upstream_port() {
     ];
     let rows = [&COMMON[..], &own, &aer(0x0057_f030)].concat();
     check("upstream port", &rows, || port(PortKind::Upstream, None, None));
+}
+
+/// With ACS for the function's peers, and ARI.
+#[test]
+fn upstream_port_among_other_functions() {
+    let own = [
+        rw(0x0c, 0x0081_0000, 0xff),
+        ro(0x60, 0x0052_0010),
+        ro(0x6c, 0x0140_0082),
+        rw(0x70, 0x1082_0000, 0x00c3),
+        ro(0x8c, 0x6),
+        rw(0x90, 0x2, 0xff9f).sticky(0xff9f),
+        ro(0x100, 0x12c2_0001),
+        ro(0x12c, 0x1381_000d),
+        rw(0x130, 0x082c, 0x002c_0000),
+        rw(0x134, 0, 0xff),
+        ro(0x138, 0x0001_000e),
+        ro(0x13c, 0x0300),
+    ];
+    let common = COMMON.into_iter().filter(|row| row.at != 0x0c).collect::<Vec<_>>();
+    let rows = [&common[..], &own, &aer(0x0077_f030)].concat();
+    let services = AcsServices::REQUEST_REDIRECT
+        | AcsServices::COMPLETION_REDIRECT
+        | AcsServices::EGRESS_CONTROL;
+    check("upstream port among other functions", &rows, || {
+        let plain = config(PortKind::Upstream, None, Some(Acs { services, egress_ports: 8 }));
+        let config = BridgeConfig { multi_function: true, next_function: Some(3), ..plain };
+        Box::new(Bridge::new(config).unwrap())
+    });
 }
 
 #[test]

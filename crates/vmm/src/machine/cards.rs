@@ -50,18 +50,18 @@ impl Cards {
         (self.keep, self.reports)
     }
 
-    /// Plugs a device into `port`: one card per function.
+    /// Plugs a device into `port`: one card per function, switches not among them.
     pub(super) fn attach(
         &mut self,
         fabric: &mut FabricBuilder,
         port: &str,
-        functions: &[Function<'_>],
+        functions: &[(Function<'_>, Slot)],
     ) -> Result<()> {
-        let Some(first) = functions.first() else { return Ok(()) };
+        let Some((first, _)) = functions.first() else { return Ok(()) };
         let link = fabric.reserve(first.id().as_str(), port)?;
         let mut devices = Vec::new();
-        for (function, slot) in functions.iter().zip(slots(functions)) {
-            devices.push(self.function(*function, &slot, &link)?);
+        for (function, slot) in functions {
+            devices.extend(self.function(*function, slot, &link)?);
         }
         fabric.fill(first.id().as_str(), devices)?;
         Ok(())
@@ -79,8 +79,9 @@ impl Cards {
         fabric.attach_integrated(id, Some(device), |link, _| {
             let slots = slots(functions).into_iter().map(|slot| Slot { integrated: true, ..slot });
             let functions = functions.iter().zip(slots);
-            let devices: Result<Vec<_>> =
-                functions.map(|(function, slot)| self.function(*function, &slot, &link)).collect();
+            let device =
+                |(of, slot): (&Function<'_>, Slot)| self.function(*of, &slot, &link).transpose();
+            let devices: Result<Vec<_>> = functions.filter_map(device).collect();
             devices.unwrap_or_else(|error| {
                 built = Err(error);
                 Vec::new()
@@ -89,15 +90,17 @@ impl Cards {
         built
     }
 
+    /// The function's device; a switch is none.
     fn function(
         &mut self,
         function: Function<'_>,
         slot: &Slot,
         link: &Arc<dyn Link>,
-    ) -> Result<Arc<dyn Device>> {
+    ) -> Result<Option<Arc<dyn Device>>> {
         match function {
-            Function::Nic(nic) => self.card(nic, slot, link),
-            Function::Exerciser(exerciser) => self.exerciser(exerciser, slot, link),
+            Function::Nic(nic) => self.card(nic, slot, link).map(Some),
+            Function::Exerciser(exerciser) => self.exerciser(exerciser, slot, link).map(Some),
+            Function::Switch(_) => Ok(None),
         }
     }
 

@@ -3,7 +3,7 @@
 use pando_pci::{AriHierarchy, Slot};
 
 use super::tree::function_access_control;
-use crate::platform::{AcsServices, DeviceFunction, Exerciser, Id, Nic};
+use crate::platform::{AcsServices, Below, DeviceFunction, Exerciser, Id, Nic, Switch};
 
 /// A physical function.
 #[derive(Clone, Copy)]
@@ -12,6 +12,18 @@ pub(super) enum Function<'a> {
     Nic(&'a Nic),
     /// An exerciser.
     Exerciser(&'a Exerciser),
+    /// A switch's upstream port.
+    Switch(&'a Switch),
+}
+
+impl<'a> From<&'a Below> for Function<'a> {
+    fn from(below: &'a Below) -> Self {
+        match below {
+            Below::Nic(nic) => Self::Nic(nic),
+            Below::Exerciser(exerciser) => Self::Exerciser(exerciser),
+            Below::Switch(switch) => Self::Switch(switch),
+        }
+    }
 }
 
 impl Function<'_> {
@@ -19,6 +31,7 @@ impl Function<'_> {
         match self {
             Self::Nic(nic) => &nic.id,
             Self::Exerciser(exerciser) => &exerciser.id,
+            Self::Switch(switch) => &switch.id,
         }
     }
 
@@ -26,6 +39,7 @@ impl Function<'_> {
         match self {
             Self::Nic(nic) => nic.position,
             Self::Exerciser(exerciser) => exerciser.position,
+            Self::Switch(switch) => switch.position,
         }
     }
 
@@ -33,6 +47,7 @@ impl Function<'_> {
         match self {
             Self::Nic(nic) => nic.acs,
             Self::Exerciser(exerciser) => exerciser.acs,
+            Self::Switch(switch) => switch.acs,
         }
     }
 
@@ -40,17 +55,18 @@ impl Function<'_> {
         match self {
             Self::Nic(nic) => nic.vfs.len(),
             Self::Exerciser(exerciser) => exerciser.vfs.into(),
+            Self::Switch(_) => 0,
         }
     }
 }
 
-/// The places of the functions of one device. VFs of the first lie where its model puts them; with several PFs that have VFs
-/// each gets a bus of its own for them.
+/// The places of the functions of one device. VFs of a lone PF lie where its model puts them; of several functions each gets a
+/// bus of its own for its VFs, so that none has the number of another function.
 pub(super) fn slots(functions: &[Function<'_>]) -> Vec<Slot> {
     let ari = AriHierarchy::default();
     let with_vfs =
         |functions: &[Function<'_>]| functions.iter().filter(|each| each.vfs() > 0).count();
-    let several = with_vfs(functions) > 1;
+    let several = functions.len() > 1;
     let all = functions.iter().map(|function| 1 + function.vfs()).sum();
     (0..functions.len())
         .map(|index| {
@@ -58,7 +74,7 @@ pub(super) fn slots(functions: &[Function<'_>]) -> Vec<Slot> {
             let next = functions.get(index + 1);
             Slot {
                 function: function.position().bits(),
-                multi_function: functions.len() > 1,
+                multi_function: several,
                 next_function: next.map_or(0, |next| next.position().bits()),
                 integrated: false,
                 acs: function.acs().map(|acs| function_access_control(acs, all)),

@@ -4,21 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kvm_ioctls::VmFd;
-use pando_fabric::{Fabric, FabricBuilder, FabricConfig, Host, Place, PortOptions};
+use pando_fabric::{
+    Fabric, FabricBuilder, FabricConfig, Host, Place, PortOptions, UpstreamFunction,
+};
 use pando_firmware::layout;
-use pando_pci::{Acs, AcsServices};
+use pando_pci::{Acs, AcsServices, Slot};
 use pando_tlp::{Dma, Epochs, Gpa, GuestRam, Iommu, Link, Mmio, MsiSink, Requester, RequesterId};
 
 use super::cards::Cards;
-use super::functions::Function;
+use super::functions::{Function, slots};
 use super::iommu;
 use super::reports::{Reports, Source};
 use crate::doorbells::{DoorbellWake, KvmDoorbells};
-use crate::platform::{
-    AcsServices as Services, Below, DeviceFunction, Nic, Platform, Port, Switch,
-};
+use crate::platform::{AcsServices as Services, DeviceFunction, Nic, Platform, Port, Switch};
 
 /// What a tree is built from.
 pub struct Parts<'a> {
@@ -125,26 +125,28 @@ impl Builder {
 
     /// What is plugged in at a port, switches with all that is below them.
     fn below(&mut self, port: &Port) -> Result<()> {
-        let mut functions = Vec::new();
-        for below in &port.below {
-            match below {
-                Below::Nic(nic) => functions.push(Function::Nic(nic)),
-                Below::Exerciser(exerciser) => functions.push(Function::Exerciser(exerciser)),
-                Below::Switch(switch) if port.below.len() == 1 => self.switch(port, switch)?,
-                Below::Switch(switch) => bail!(
-                    "switch `{}` shares port `{}` with other functions, which is not available yet",
-                    switch.id.as_str(),
-                    port.id.as_str()
-                ),
+        let functions: Vec<_> = port.below.iter().map(Function::from).collect();
+        let mut endpoints = Vec::new();
+        for (function, slot) in functions.iter().zip(slots(&functions)) {
+            match function {
+                Function::Switch(switch) => self.switch(port, switch, &slot)?,
+                endpoint => endpoints.push((*endpoint, slot)),
             }
         }
-        self.cards.attach(&mut self.fabric, port.id.as_str(), &functions)
+        self.cards.attach(&mut self.fabric, port.id.as_str(), &endpoints)
     }
 
-    fn switch(&mut self, port: &Port, switch: &Switch) -> Result<()> {
+    fn switch(&mut self, port: &Port, switch: &Switch, slot: &Slot) -> Result<()> {
+        let (id, port) = (switch.id.as_str(), port.id.as_str());
         let downstream: Vec<_> =
             switch.downstream.iter().map(|port| (port.id.as_str(), options(port))).collect();
-        self.fabric.switch(switch.id.as_str(), port.id.as_str(), &downstream)?;
+        if slot.multi_function {
+            let &Slot { function, next_function, acs, .. } = slot;
+            let function = UpstreamFunction { function, next_function, acs };
+            self.fabric.switch_function(id, port, function, &downstream)?;
+        } else {
+            self.fabric.switch(id, port, &downstream)?;
+        }
         switch.downstream.iter().try_for_each(|port| self.below(port))
     }
 

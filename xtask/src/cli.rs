@@ -1,6 +1,7 @@
 //! The command line of `cargo xtask`.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -24,6 +25,8 @@ pub(crate) enum Task {
     Test(Test),
     /// Measure Pando, beside the limit, beside its peers, or against another revision
     Bench(Bench),
+    /// Try the parts that untrusted sides talk to with random and changed inputs, on the stable compiler
+    Fuzz(Fuzz),
     /// Run a command in a nested machine with KVM, for CPUs without virtualization
     Nested(Nested),
     /// Get the kernels and programs that guests use, now instead of when they are first needed
@@ -71,6 +74,38 @@ pub(crate) struct Bench {
     /// Rounds of each measurement in one process
     #[arg(long, default_value_t = 31)]
     pub(crate) rounds: usize,
+}
+
+/// Options of `fuzz`.
+#[derive(clap::Args)]
+pub(crate) struct Fuzz {
+    /// What to try; each in turn unless given
+    pub(crate) target: Option<FuzzTarget>,
+    /// Seconds for each target [default: 60, without --runs]
+    #[arg(long)]
+    pub(crate) seconds: Option<u64>,
+    /// Inputs for each target
+    #[arg(long)]
+    pub(crate) runs: Option<u64>,
+    /// The same seed makes the same inputs
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Run this one input again, as a fault's message says
+    #[arg(long, value_name = "FILE", requires = "target", conflicts_with_all = ["seconds", "runs"])]
+    pub(crate) input: Option<PathBuf>,
+}
+
+/// What can be fuzzed.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum FuzzTarget {
+    /// The IOMMU: registers, tables in memory, the invalidation queue under translations
+    Vtd,
+    /// The tree: any topology with any bridge and access control registers, against a packet carried by hand
+    Fabric,
+    /// The 82599: programs of register accesses and descriptors, by PF and VFs
+    Ixgbe,
+    /// The virtio card: registers, and rings of any content
+    VirtioNet,
 }
 
 /// Options of `nested`.

@@ -6,6 +6,7 @@ mod build;
 mod cli;
 mod demo;
 mod dpdk;
+mod fuzz;
 mod host;
 mod initramfs;
 mod kernels;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Task::Demo(options) => demo::run(&options),
         Task::Test(options) => test::run(&options),
         Task::Bench(options) => bench::run(&options),
+        Task::Fuzz(options) => fuzz::run(&options),
         Task::Nested(options) => nested(options),
         Task::Fetch(options) => fetch(&options),
     };

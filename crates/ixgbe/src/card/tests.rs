@@ -1,7 +1,7 @@
 //! The card as drivers see it: Linux's own sequences, isolation, resets.
 
+mod fuzz;
 mod interrupts;
 mod linux;
-mod random;
 mod registers;
 mod vfs;

@@ -1,6 +1,7 @@
 //! A function as its drivers see it.
 
 mod control;
+mod fuzz;
 mod hostile;
 mod lifecycle;
 mod probe;

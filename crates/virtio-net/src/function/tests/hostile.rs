@@ -1,18 +1,15 @@
 //! Drivers that break the rules: their queue stops, they are told, and nothing else notices.
 
-use proptest::prelude::*;
-
-use crate::config::NicConfig;
 use crate::layout;
-use crate::spec::{Features, common as reg};
+use crate::spec::common as reg;
 use crate::testing::{Driver, Guest, Header, LINUX, descriptor, eventually};
 
 use super::{frame, mac, vf};
 
-const NEEDS_RESET: u64 = 0x40;
+pub(super) const NEEDS_RESET: u64 = 0x40;
 
 /// Sends one frame of function 0 to function 1.
-fn works(a: &mut Driver, b: &mut Driver, queue: u16) {
+pub(super) fn works(a: &mut Driver, b: &mut Driver, queue: u16) {
     b.post(0, 1, 2048);
     let sent = frame(mac(1), mac(0), 200);
     a.send(queue, Header::default(), &sent, 1);
@@ -166,70 +163,4 @@ fn receive_buffers_shorter_than_a_header_stop_their_queue() {
     eventually("needs reset", || b.status() & NEEDS_RESET != 0);
     assert_eq!(a.wait_used(1).1, 0);
     assert_eq!(a.status(), 0xf);
-}
-
-/// Registers where a program may do something, and the rest.
-fn accesses() -> impl Strategy<Value = Vec<(bool, u64, u32, u64)>> {
-    let value = prop_oneof![
-        0..16_u64,
-        Just(u64::MAX),
-        any::<u64>(),
-        (0..64_u64).prop_map(|page| page << 12)
-    ];
-    let offset = prop_oneof![8 => 0..64_u64, 1 => 0x100..0x104_u64, 1 => 0x200..0x220_u64, 2 => 0x1000..0x1040_u64, 1 => 0..0x3000_u64];
-    prop::collection::vec((prop::bool::weighted(0.8), offset, 0..4_u32, value), 0..120)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
-
-    #[test]
-    fn no_content_of_rings_breaks_anything(
-        seed in prop::collection::vec(any::<u8>(), 256),
-        addresses in prop::collection::vec(0..0x6000_u64, 16),
-        flags in prop::collection::vec(0..8_u16, 16),
-    ) {
-        let guest = Guest::new();
-        let mut a = guest.driven(vf(0), LINUX);
-        let mut b = guest.driven(vf(1), LINUX);
-        for queue in [0, 1, 8] {
-            let memory = a.memory.clone();
-            let ring = &mut a.rings[queue];
-            memory.write(0x1000, &seed.repeat(80));
-            for (slot, (address, flags)) in (0..).zip(addresses.iter().zip(&flags)) {
-                let byte = seed[slot as usize];
-                let len = u32::from(byte) << (byte % 8);
-                let next = u16::from(byte % 20);
-                memory.write(ring.desc + 16 * slot, &descriptor(*address, len, *flags, next));
-                ring.publish(&memory, u16::from(seed[slot as usize + 32] % 20));
-            }
-            a.kick(queue as u16);
-        }
-        b.send(1, Header::default(), &frame(mac(0), mac(1), 500), 1);
-        b.wait_used(1);
-        prop_assert_eq!(b.status(), 0xf);
-        a.reset();
-        a.probe(LINUX);
-        works(&mut a, &mut b, 3);
-    }
-
-    #[test]
-    fn no_register_program_breaks_anything(programs in prop::collection::vec(accesses(), 1..3)) {
-        let guest = Guest::new();
-        let mut driver = guest.driver(NicConfig::default().pf());
-        for program in programs {
-            for (write, offset, width, value) in program {
-                if write {
-                    driver.write(offset as usize, 1 << width, value);
-                } else {
-                    driver.read(offset as usize, 1 << width);
-                }
-            }
-            driver.write(reg::DRIVER_FEATURE_SELECT, 4, 1);
-            driver.write(reg::DRIVER_FEATURE, 4, Features::VERSION_1.bits() >> 32);
-            driver.add_status(0xb);
-        }
-        driver.probe(LINUX);
-        prop_assert_eq!(driver.status(), 0xf);
-    }
 }

@@ -91,6 +91,11 @@ fn head(shape: Shape, to: [u8; 6], from: [u8; 6]) -> [u8; 66] {
     head
 }
 
+/// The first bytes of a frame without a virtio header.
+pub(crate) fn frame_head(shape: Shape, to: [u8; 6], from: [u8; 6]) -> Vec<u8> {
+    head(shape, to, from)[HEADER as usize..].to_vec()
+}
+
 /// A sender's ring whose frames all go from one address to the other.
 pub(crate) fn transmit_ring(
     memory: &mut Memory,

@@ -3,6 +3,7 @@
 
 mod bus;
 mod function;
+mod intel;
 mod translation;
 
 use std::os::fd::BorrowedFd;
@@ -13,6 +14,7 @@ use anyhow::{Context, Result};
 use pando_engine::uplink::UplinkConfig;
 use pando_engine::{Engine, MacAddress, PortKind, ReceiveHandle, Switch, TaskHandle};
 use pando_fabric::{Fabric, FabricBuilder, FabricConfig, Host, IoEvents, PortOptions};
+use pando_ixgbe::IntelNic;
 use pando_pci::{Device, Slot};
 use pando_tlp::{Dma, Epochs, Gpa, Iommu, Link, MsiMessage, MsiSink, Requester, RequesterId};
 use pando_virtio_net::{NicConfig, VirtioNic};
@@ -21,8 +23,11 @@ use crate::memory::Memory;
 use crate::pin::Processors;
 use translation::{Mapper, Unit};
 
+use bus::Bars;
+
 pub(crate) use bus::Bus;
 pub(crate) use function::VirtualFunction;
+pub(crate) use intel::Registers;
 
 /// Where configuration space lies.
 const ECAM: u64 = 0xe000_0000;
@@ -39,6 +44,13 @@ pub(crate) struct Plan {
     pub(crate) translated: bool,
     /// Memory in MiB.
     pub(crate) memory: usize,
+}
+
+/// Which card it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Model {
+    Virtio,
+    Intel,
 }
 
 /// The machine.
@@ -78,6 +90,15 @@ impl IoEvents for NoEvents {
 impl Machine {
     /// Builds it and enables the VFs; no queue runs yet.
     pub(crate) fn new(processors: Processors, plan: Plan) -> Result<Self> {
+        Self::with(processors, plan, Model::Virtio)
+    }
+
+    /// The same with an Intel card, of which nothing is programmed yet.
+    pub(crate) fn intel(processors: Processors, plan: Plan) -> Result<Self> {
+        Self::with(processors, plan, Model::Intel)
+    }
+
+    fn with(processors: Processors, plan: Plan, model: Model) -> Result<Self> {
         let mut memory = Memory::new(plan.memory)?;
         let epochs = Epochs::new();
         let interrupts = Arc::new(Interrupts::default());
@@ -95,12 +116,13 @@ impl Machine {
         builder.switch("sw0", "rp0", &[("dp0", PortOptions::default())])?;
         let engine = Arc::new(processors.at_engine(|| Ok(Engine::new(1, epochs.clone())?))?);
         let switch = Switch::new("nic0");
-        plug(&mut builder, &engine, &switch, plan.functions)?;
+        let card = Card { engine: &engine, switch: &switch, vfs: plan.functions, model };
+        processors.at_engine(|| card.plug(&mut builder))?;
         let way = way(&mut builder)?;
         // Its threads too: one that starts at the driver's side may wait for the driver, and others for it.
         let fabric = Arc::new(processors.at_engine(|| Ok(builder.build()?))?);
         let mapper = unit.map(|unit| unit.translate_all(&mut memory)).transpose()?;
-        let bus = Bus::enumerate(&fabric, plan.functions)?;
+        let bus = Bus::enumerate(&fabric, plan.functions, model.bars())?;
         let cable = Vec::new();
         Ok(Self { memory, fabric, epochs, way, bus, switch, cable, engine, processors, mapper })
     }
@@ -147,29 +169,64 @@ pub(crate) fn mac(vf: u16) -> [u8; 6] {
     [2, 0, 0, 0, high, low]
 }
 
-/// Puts the card below `dp0`.
-fn plug(
-    builder: &mut FabricBuilder,
-    engine: &Arc<Engine>,
-    switch: &Arc<Switch>,
-    vfs: u16,
-) -> Result<()> {
-    let config = NicConfig {
-        name: "nic0".to_owned(),
-        mac: MacAddress([2, 0, 0, 0, 0, 1]),
-        vfs: vfs.max(1),
-        pf_queue_pairs: 1,
-        vf_queue_pairs: 1,
-        queue_size: 256,
-        mtu: 9000,
-        ..NicConfig::default()
-    };
-    let link = builder.reserve("nic0", "dp0")?;
-    let card = VirtioNic::new(&config, &Slot::default(), link, engine, switch)?;
-    let device: Arc<dyn Device> = card.endpoint().clone();
-    builder.fill("nic0", vec![device])?;
-    Ok(())
+impl Model {
+    fn bars(self) -> Bars {
+        match self {
+            Self::Virtio => Bars { registers: 2, msix: 4, vf_msix: 4 },
+            Self::Intel => Bars { registers: 0, msix: 4, vf_msix: 3 },
+        }
+    }
 }
+
+/// The card and what it is connected to.
+struct Card<'a> {
+    engine: &'a Arc<Engine>,
+    switch: &'a Arc<Switch>,
+    vfs: u16,
+    model: Model,
+}
+
+impl Card<'_> {
+    /// Puts it below `dp0`.
+    fn plug(self, builder: &mut FabricBuilder) -> Result<()> {
+        let link = builder.reserve("nic0", "dp0")?;
+        let device: Arc<dyn Device> = match self.model {
+            Model::Virtio => self.virtio(link)?,
+            Model::Intel => self.intel(link)?,
+        };
+        builder.fill("nic0", vec![device])?;
+        Ok(())
+    }
+
+    fn virtio(&self, link: Arc<dyn Link>) -> Result<Arc<dyn Device>> {
+        let config = NicConfig {
+            name: "nic0".to_owned(),
+            mac: MacAddress(PF),
+            vfs: self.vfs.max(1),
+            pf_queue_pairs: 1,
+            vf_queue_pairs: 1,
+            queue_size: 256,
+            mtu: 9000,
+            ..NicConfig::default()
+        };
+        let card = VirtioNic::new(&config, &Slot::default(), link, self.engine, self.switch)?;
+        Ok(card.endpoint().clone())
+    }
+
+    fn intel(&self, link: Arc<dyn Link>) -> Result<Arc<dyn Device>> {
+        let vfs = self.vfs.max(1);
+        let config = pando_ixgbe::NicConfig {
+            mac: MacAddress(PF),
+            vfs,
+            ..pando_ixgbe::NicConfig::default()
+        };
+        let card = IntelNic::new(&config, &Slot::default(), link, self.engine, self.switch)?;
+        Ok(card.endpoint().clone())
+    }
+}
+
+/// The address of the PF.
+const PF: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
 /// A function of the root complex, as the IOAPIC is one.
 fn way(builder: &mut FabricBuilder) -> Result<Arc<dyn Dma>> {

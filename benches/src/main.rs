@@ -4,6 +4,7 @@
 
 mod driver;
 mod forward;
+mod intel;
 mod latency;
 mod machine;
 mod many;
@@ -74,6 +75,7 @@ fn main() -> Result<ExitCode> {
     processors.drive()?;
     forward::run(&effort, processors, &mut report)?;
     vtd::run(&effort, processors, &mut report)?;
+    intel::run(&effort, processors, &mut report)?;
     latency::run(&effort, processors, &mut report)?;
     many::run(&effort, processors, &mut report)?;
     parts::run(&effort, processors, &mut report)?;

@@ -13,10 +13,15 @@ const COMMAND: u16 = 0x04;
 const ENABLE: u16 = 0x0006;
 const BAR0: u16 = 0x10;
 const BUS_NUMBERS: u16 = 0x18;
-/// The BAR of a function's registers.
-const REGISTERS: u16 = 2;
-/// The BAR of its MSI-X table.
-const MSIX: u16 = 4;
+/// Where a card has its registers and its MSI-X tables: numbers of BARs, all of 64 bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bars {
+    pub(super) registers: u16,
+    /// The PF's.
+    pub(super) msix: u16,
+    /// A VF's.
+    pub(super) vf_msix: u16,
+}
 
 /// Bytes of the windows to the card.
 const WINDOW: u64 = 64 << 20;
@@ -25,14 +30,22 @@ const WINDOW: u64 = 64 << 20;
 pub(crate) struct Bus {
     fabric: Arc<Fabric>,
     sriov: u16,
+    /// Where the PF's registers lie.
+    pub(crate) pf_registers: u64,
     registers: (u64, u64),
     msix: (u64, u64),
 }
 
 impl Bus {
     /// From power-on to `vfs` enabled VFs.
-    pub(super) fn enumerate(fabric: &Arc<Fabric>, vfs: u16) -> Result<Self> {
-        let mut bus = Self { fabric: fabric.clone(), sriov: 0, registers: (0, 0), msix: (0, 0) };
+    pub(super) fn enumerate(fabric: &Arc<Fabric>, vfs: u16, bars: Bars) -> Result<Self> {
+        let mut bus = Self {
+            fabric: fabric.clone(),
+            sriov: 0,
+            pf_registers: 0,
+            registers: (0, 0),
+            msix: (0, 0),
+        };
         let root = (0..32).map(|device| RequesterId::new(0, device << 3));
         let mut roots = root.filter(|id| bus.read(*id, 0x0c) >> 16 & 0x7f == 1);
         let root = roots.next().context("the tree has no root port")?;
@@ -43,15 +56,16 @@ impl Bus {
         bus.write16(ports[2], bus.capability(ports[2], 0x10)? + 0x28, 1 << 5); // ARI forwarding
         let pf = Self::pf();
         ensure!(bus.read(pf, 0) != u32::MAX, "the card is not there");
-        let next = bus.place(pf, BAR0 + 4 * REGISTERS, WINDOWS, 1).1;
-        let next = bus.place(pf, BAR0 + 4 * MSIX, next, 1).1;
+        let (registers, next) = bus.place(pf, BAR0 + 4 * bars.registers, WINDOWS, 1);
+        bus.pf_registers = registers.0;
+        let next = bus.place(pf, BAR0 + 4 * bars.msix, next, 1).1;
         bus.write16(pf, COMMAND, ENABLE);
         bus.sriov = bus.extended(pf, 0x10)?;
         bus.write16(pf, bus.sriov + 0x08, 0x10); // ARI capable hierarchy
         bus.write(pf, bus.sriov + 0x20, 1); // pages of 4 KiB
         let place = bus.sriov + 0x24;
-        let (registers, next) = bus.place(pf, place + 4 * REGISTERS, next, vfs);
-        let (msix, _) = bus.place(pf, place + 4 * MSIX, next, vfs);
+        let (registers, next) = bus.place(pf, place + 4 * bars.registers, next, vfs);
+        let (msix, _) = bus.place(pf, place + 4 * bars.vf_msix, next, vfs);
         (bus.registers, bus.msix) = (registers, msix);
         bus.write16(pf, bus.sriov + 0x10, vfs);
         bus.write16(pf, bus.sriov + 0x08, 0x19); // VF Enable, VF MSE, ARI

@@ -110,6 +110,7 @@ impl ReceiveQueue {
             self.ring.rewind();
             return Ok(false);
         }
+        self.room = first;
         let mut header = header(&frame, self.shared.accepts());
         header.num_buffers.set(self.filled.len() as u16);
         let mut writer = Writer::new(&buffers);

@@ -5,8 +5,9 @@
 
 use std::sync::atomic::Ordering;
 
+use arrayvec::ArrayVec;
 use pando_engine::QueueError;
-use pando_tlp::{Access, DmaView, Fault, Guard, Iova};
+use pando_tlp::{Access, DmaView, Fault, Guard, Iova, LINE, bring_near};
 use vm_memory::{Bytes, VolatileMemory, VolatileSlice};
 
 use crate::queue;
@@ -17,11 +18,17 @@ const SIZE: u64 = 16;
 /// A descriptor's dwords.
 pub(crate) type Descriptor = [u32; 4];
 
+/// Descriptors that are written back at once, at most. A driver watches the next one: each write on its own would wait until the
+/// line that it shares with others is the device's again.
+const WRITE_BACKS: usize = 64;
+
 /// One queue's ring, with the view of memory that its buffers are reached by too.
 pub(crate) struct Ring {
     base: Iova,
     count: u16,
     pub(crate) view: DmaView,
+    /// Descriptors to be written back, in the ring's order.
+    backs: ArrayVec<(u16, Descriptor), WRITE_BACKS>,
 }
 
 impl Ring {
@@ -33,7 +40,7 @@ impl Ring {
         if ring.base.checked_add(SIZE * u64::from(ring.descriptors)).is_none() {
             return Err(QueueError::Driver("a ring past the end of the address space"));
         }
-        Ok(Self { base: ring.base, count: ring.descriptors, view })
+        Ok(Self { base: ring.base, count: ring.descriptors, view, backs: ArrayVec::new() })
     }
 
     /// How many descriptors it has.
@@ -82,9 +89,34 @@ impl Ring {
         slice.store(status.to_le(), 12, Ordering::Release).map_err(|_| OUTSIDE)
     }
 
+    /// Writes descriptor `index`, at the next [`write_back`](Self::write_back) at the latest.
+    #[inline]
+    pub(crate) fn write_later(
+        &mut self,
+        guard: &Guard<'_>,
+        index: u16,
+        descriptor: Descriptor,
+    ) -> Result<(), QueueError> {
+        if self.backs.is_full() {
+            self.write_back(guard)?;
+        }
+        self.backs.push((index, descriptor));
+        Ok(())
+    }
+
+    /// Writes what is to be written, each after all that came before it.
+    pub(crate) fn write_back(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
+        let result = (0..self.backs.len()).try_for_each(|next| {
+            let (index, descriptor) = self.backs[next];
+            self.write(guard, index, descriptor)
+        });
+        self.backs.clear();
+        result
+    }
+
     /// Writes descriptor `index`, the second half last.
     #[inline]
-    pub(crate) fn write(
+    fn write(
         &mut self,
         guard: &Guard<'_>,
         index: u16,
@@ -94,6 +126,19 @@ impl Ring {
         let half = |low: u32, high: u32| (u64::from(high) << 32 | u64::from(low)).to_le();
         slice.store(half(a, b), 0, Ordering::Relaxed).map_err(|_| OUTSIDE)?;
         slice.store(half(c, d), 8, Ordering::Release).map_err(|_| OUTSIDE)
+    }
+
+    /// Brings `count` descriptors from `first` on near, as far as it is known where they are.
+    pub(crate) fn bring_near(&self, guard: &Guard<'_>, first: u16, count: usize) {
+        let Some(known) = self.view.known_to(guard) else { return };
+        let in_line = LINE as u64 / SIZE;
+        let end = u64::from(self.count).min(u64::from(first) + count as u64);
+        for index in (u64::from(first) / in_line * in_line..end).step_by(in_line as usize) {
+            let address = Iova(self.base.0 + SIZE * index);
+            if let Some(line) = known.whole(address, SIZE as usize, Access::Write) {
+                bring_near(&line, 0, Access::Write);
+            }
+        }
     }
 
     #[inline]

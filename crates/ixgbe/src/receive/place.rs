@@ -19,8 +19,8 @@ pub(super) struct Write<'w, 'g> {
 }
 
 impl Write<'_, '_> {
-    /// Writes a frame of `whole` bytes, the first `header` of which go to a header buffer; returns the descriptor after it. Each
-    /// descriptor is written back after all that lies before it in the ring.
+    /// Writes a frame of `whole` bytes, the first `header` of which go to a header buffer; returns the descriptor after it. Its
+    /// descriptors are written back in the ring's order, later.
     pub(super) fn frame(
         &mut self,
         first: u16,
@@ -43,7 +43,7 @@ impl Write<'_, '_> {
             if self.form == Form::Legacy {
                 back[..2].copy_from_slice(&descriptor[..2]); // only the second half is written back
             }
-            self.ring.write(self.guard, at, back)?;
+            self.ring.write_later(self.guard, at, back)?;
             at = self.ring.next(at);
             if left == 0 {
                 return Ok(at);
@@ -90,7 +90,7 @@ impl Write<'_, '_> {
             let mut back = self.report.write_back(self.form, len, number == 0, last);
             back[0] |= run.count(number) << RX_RSC_SHIFT;
             back[2] |= if last { 0 } else { u32::from(next) << RX_NEXT_SHIFT };
-            self.ring.write(self.guard, at, back)?;
+            self.ring.write_later(self.guard, at, back)?;
             at = next;
         }
         Ok(at)

@@ -238,6 +238,8 @@ impl Receive for ReceiveQueue {
             from_wire: Tally::default(),
         };
         let before = self.next;
+        let near = frames.len().min(usize::from(self.ring.distance(before, tail)));
+        self.ring.bring_near(guard, before, near);
         let (mut taken, mut result) = (0, Ok(()));
         while let Some(index) = frames.get(taken) {
             let joined = self.join(guard, batch, &frames[taken..], &mut pass);
@@ -254,6 +256,7 @@ impl Receive for ReceiveQueue {
                 }
             }
         }
+        let result = self.ring.write_back(guard).and(result);
         self.count(&pass);
         if self.next != before {
             self.registers().set_head(self.next);

@@ -115,6 +115,32 @@ impl FabricBuilder {
         self.add_switch(id, upstream, Some(function), downstream)
     }
 
+    /// Puts a bridge to conventional PCI below the port `port`; its bus has 32 device numbers.
+    pub fn pci_bridge(&mut self, id: &str, port: &str) -> Result<&mut Self, BuildError> {
+        self.check_id(id)?;
+        let link = self.occupy(port, id, Share::Nobody)?;
+        self.add_port(id, PortKind::PciBridge, link, PortOptions::without_acs(), None)?;
+        Ok(self)
+    }
+
+    /// Puts the device `id` on the bus of the bridge `bridge`. `build` makes its functions, each with its own device and
+    /// function number, which nobody else there may have.
+    pub fn attach_conventional(
+        &mut self,
+        id: &str,
+        bridge: &str,
+        build: impl FnOnce(Arc<dyn Link>) -> Vec<Arc<dyn Device>>,
+    ) -> Result<&mut Self, BuildError> {
+        self.check_id(id)?;
+        let mut ports = self.topology.ports.iter();
+        let found = ports.find(|port| port.kind == PortKind::PciBridge && port.id == bridge);
+        let bus = found.ok_or_else(|| BuildError::UnknownPort(bridge.to_owned()))?.below;
+        self.ids.insert(id.to_owned());
+        let devices = build(Arc::new(Attachment { hub: self.hub.clone(), bus }));
+        self.place_devices(id, bus, devices);
+        Ok(self)
+    }
+
     fn add_switch(
         &mut self,
         id: &str,
@@ -255,7 +281,7 @@ impl FabricBuilder {
         let index = PortIndex(self.topology.ports.len());
         // An upstream port is port 0 of its switch; every other has the next number among its peers.
         let peers = self.topology.bus(bus).ports.len();
-        let number = if kind == PortKind::Upstream { 0 } else { (peers + 1) as u8 };
+        let number = if kind.is_downstream() { (peers + 1) as u8 } else { 0 };
         let (id, offered) = (id.to_owned(), options.acs.map(|acs| acs.services));
         self.ids.insert(id.clone());
         self.topology.ports.push(Port { id, kind, bus, function, below, number, offered });

@@ -144,7 +144,7 @@ fn deliver(hub: &Hub, participant: &mut Participant, posted: &Posted) {
         let Some(address) = posted.address.checked_add(done as u64) else { return };
         let question = Question {
             bus: posted.bus,
-            source: posted.requester.id(),
+            source: hub.source(posted.bus, posted.requester.id()),
             address,
             access: Access::Write,
             len: rest.len() as u64,

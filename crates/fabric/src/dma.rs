@@ -50,7 +50,7 @@ struct Handle {
 
 impl Handle {
     fn question(&self, address: Iova, access: Access, len: usize, marks: Marks) -> Question {
-        let source = self.requester.id();
+        let source = self.hub.source(self.bus, self.requester.id());
         Question { bus: self.bus, source, address, access, len: len as u64, marks }
     }
 
@@ -146,7 +146,7 @@ impl Handle {
             data.try_into().ok().filter(|_| aligned).ok_or_else(|| self.unsupported(question))?;
         let message = MsiMessage { address: address.0, data: u32::from_le_bytes(data) };
         self.hub
-            .interrupt(self.requester.id(), message)
+            .interrupt(question.source, message)
             .map_err(|fault| self.failed(Access::Write, fault))?;
         Ok(data.len())
     }

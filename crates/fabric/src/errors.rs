@@ -200,7 +200,7 @@ impl Hub {
         let Some(message) = bridge.detect(error) else { return };
         match bridge.kind() {
             PortKind::RootPort => bridge.receive(bridge.id(), message),
-            PortKind::Upstream | PortKind::Downstream => {
+            _ => {
                 send(tree, tree.topology.port(port).bus, bridge.id(), message);
             }
         }

@@ -66,6 +66,11 @@ pub(crate) struct Landing {
 }
 
 impl Hub {
+    /// The requester id that a request of the function `own` on `bus` carries.
+    pub(crate) fn source(&self, bus: BusIndex, own: RequesterId) -> RequesterId {
+        self.routes.load().source(bus, own)
+    }
+
     /// Routes one request. Takes no lock of its own.
     pub(crate) fn route(&self, question: Question) -> Result<Destination, Fault> {
         let routes = self.routes.load();

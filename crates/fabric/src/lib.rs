@@ -12,8 +12,8 @@
 //! Invariant: nothing here knows a packet, a NIC or KVM. Invariant: a device is never called with a lock of the tree held,
 //! but for asking what it decodes and which doorbells it wants.
 //!
-//! Not implemented: hot-plug, I/O space, errors of links, bridges to conventional PCI (a function without a PCI Express
-//! capability has no place), a root complex event collector.
+//! Not implemented: hot-plug, I/O space, errors of links, a root complex event collector; of a bridge to conventional PCI: switches
+//! and further bridges behind it.
 
 mod builder;
 mod counters;

@@ -102,6 +102,7 @@ pub(crate) fn identity(kind: PortKind) -> Identity {
         PortKind::RootPort => 0x0f00,
         PortKind::Upstream => 0x0f01,
         PortKind::Downstream => 0x0f02,
+        PortKind::PciBridge => 0x0f03,
     };
     Identity { vendor: 0x1234, device, ..Identity::default() }
 }

@@ -41,7 +41,7 @@ pub struct BusReport {
 pub struct PortReport {
     /// Its name in the description.
     pub id: String,
-    /// `root`, `upstream` or `downstream`.
+    /// `root`, `upstream`, `downstream`, or `bridge to conventional PCI`.
     pub kind: &'static str,
     /// Its own bus, device and function number.
     pub address: String,
@@ -166,6 +166,7 @@ fn kind(kind: PortKind) -> &'static str {
         PortKind::RootPort => "root",
         PortKind::Upstream => "upstream",
         PortKind::Downstream => "downstream",
+        PortKind::PciBridge => "bridge to conventional PCI",
     }
 }
 

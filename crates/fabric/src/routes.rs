@@ -11,6 +11,7 @@ mod upward;
 use std::sync::Arc;
 
 use pando_pci::{Decoded, Region, Routing, Window};
+use pando_tlp::RequesterId;
 
 pub(crate) use config::Addressee;
 pub(crate) use inside::FunctionState;
@@ -138,7 +139,7 @@ impl Routes {
             let bus = self.topology.bus(self.topology.port(port).below);
             match bus.ports.iter().find(|&&port| self.port(port).passes(address, &mut same)) {
                 Some(&next) => port = next,
-                None => return self.on_bus(bus.devices.iter().copied(), address, same),
+                None => return self.on_bus(self.topology.port(port).below, address, &mut same),
             }
         }
     }
@@ -161,27 +162,32 @@ impl Routes {
             let mut upstream = self.topology.upstream_ports(bus);
             return match upstream.find(|&port| self.topology.port(port).function == 0) {
                 Some(first) => DeadEnd::Port(first),
-                None if bus.devices.is_empty() => DeadEnd::Port(port),
+                None if bus.devices.is_empty() || self.topology.is_conventional(below) => {
+                    DeadEnd::Port(port)
+                }
                 None => DeadEnd::Devices(port, below),
             };
         }
     }
 
-    fn on_bus(
-        &self,
-        devices: impl Iterator<Item = DeviceIndex>,
-        address: u64,
-        mut same: Span,
-    ) -> Option<Entry> {
-        for device in devices {
+    /// Which device on `bus` claims `address` with a BAR.
+    fn on_bus(&self, bus: BusIndex, address: u64, same: &mut Span) -> Option<Entry> {
+        for &device in &self.topology.bus(bus).devices {
             for decoded in &self.registers.devices[device.0] {
                 let claimed = Span::sized(decoded.base.0, decoded.len);
                 if claimed.is_some_and(|claimed| same.narrow(claimed, address)) {
-                    return Some(entry(same, device, decoded));
+                    return Some(entry(*same, device, decoded));
                 }
             }
         }
         None
+    }
+
+    /// The requester id that a request of the function `own` on `bus` carries in the tree: a bridge to conventional PCI takes
+    /// requests over, as device 0 function 0 of its secondary bus (PCI Express to PCI/PCI-X bridge specification 1.0, 2.3).
+    pub(crate) fn source(&self, bus: BusIndex, own: RequesterId) -> RequesterId {
+        let above = self.topology.bus(bus).above.filter(|_| self.topology.is_conventional(bus));
+        above.map_or(own, |bridge| RequesterId::new(self.port(bridge).controls.secondary, 0))
     }
 }
 

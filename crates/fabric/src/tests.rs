@@ -2,6 +2,7 @@
 
 mod acs;
 mod config;
+mod conventional;
 mod doorbells;
 mod enumeration;
 mod errors;

@@ -1,6 +1,6 @@
 //! The wired shape of the tree: which port leads from which bus to which. It never changes; bus numbers are not part of it.
 //!
-//! PCI Express base 6.0, 1.3 (a root complex and a switch as virtual PCI-to-PCI bridges). Left out: PCI bridges, hot-plug.
+//! PCI Express base 6.0, 1.3 (a root complex and a switch as virtual PCI-to-PCI bridges). Left out: hot-plug.
 
 use std::collections::BTreeSet;
 
@@ -29,7 +29,7 @@ pub(crate) struct Port {
     pub(crate) bus: BusIndex,
     /// Device number 7:3 and function number 2:0 on that bus.
     pub(crate) function: u8,
-    /// The bus it leads to: a link, or the inside of a switch.
+    /// The bus it leads to: a link, the inside of a switch, or a bus of conventional PCI.
     pub(crate) below: BusIndex,
     /// Port Number: the port's bit in its peers' egress control vectors.
     pub(crate) number: u8,
@@ -95,6 +95,12 @@ impl Topology {
     pub(crate) fn upstream_ports(&self, bus: &Bus) -> impl Iterator<Item = PortIndex> {
         let ports = bus.ports.iter().copied();
         ports.filter(|&port| self.port(port).kind == PortKind::Upstream)
+    }
+
+    /// Whether `bus` is one of conventional PCI: whoever is on it hears everybody, and its bridge speaks for all.
+    pub(crate) fn is_conventional(&self, bus: BusIndex) -> bool {
+        let above = self.buses.get(bus.0).and_then(|bus| bus.above);
+        above.is_some_and(|port| self.port(port).kind == PortKind::PciBridge)
     }
 
     /// Whether there are several functions on `bus` whose requests to each other need not leave their device.

@@ -108,16 +108,7 @@ pub(crate) fn log(
     error: &DetectedError,
 ) -> Option<ErrorMessage> {
     let set = |space: &mut ConfigSpace, register, bits| space.set(register, bits, bits);
-    match error.kind {
-        ErrorKind::Poisoned => set(space, places.received, STATUS_PARITY),
-        ErrorKind::CompleterAbort | ErrorKind::AcsViolation => {
-            set(space, places.received, STATUS_SIGNALED_ABORT);
-        }
-        ErrorKind::CompletionTimeout
-        | ErrorKind::UnexpectedCompletion
-        | ErrorKind::UnsupportedRequest
-        | ErrorKind::Internal => {}
-    }
+    receive(space, places.received, error.kind);
     let message = severity(controls, error);
     set(space, places.pcie + pcie::DEVICE_CONTROL, detected(message, error.kind));
     if message == ErrorMessage::Correctable {
@@ -142,6 +133,19 @@ pub(crate) fn log(
         set(space, COMMAND, STATUS_SYSTEM_ERROR);
     }
     Some(message)
+}
+
+/// What the status register `received` says of it in bits 31:16, as on conventional PCI.
+pub(crate) fn receive(space: &mut ConfigSpace, received: u16, kind: ErrorKind) {
+    let bits = match kind {
+        ErrorKind::Poisoned => STATUS_PARITY,
+        ErrorKind::CompleterAbort | ErrorKind::AcsViolation => STATUS_SIGNALED_ABORT,
+        ErrorKind::CompletionTimeout
+        | ErrorKind::UnexpectedCompletion
+        | ErrorKind::UnsupportedRequest
+        | ErrorKind::Internal => 0,
+    };
+    space.set(received, bits, bits);
 }
 
 fn severity(controls: &Controls, error: &DetectedError) -> ErrorMessage {

@@ -1,8 +1,10 @@
 //! A port: root port, or the upstream or downstream port of a switch, each a PCI-to-PCI bridge to software (PCI Express
 //! base 6.0, 7.5.1.3, and the capabilities of chapter 7). It keeps registers and says what they mean; the tree forwards.
 //!
+//! A bridge to conventional PCI is one too, with a link above.
+//!
 //! Not implemented: I/O windows, VGA and ISA forwarding, hot-plug, DPC, system errors of the
-//! Root Control register.
+//! Root Control register; of a bridge to conventional PCI: AER, Master-Abort Mode, discard timers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 

@@ -74,6 +74,16 @@ pub(crate) fn type1(identity: &Identity, multi_function: bool) -> [Register; 16]
     header
 }
 
+/// What a bridge has for a secondary bus of conventional PCI: a latency timer (PCI-to-PCI bridge architecture 1.2, 3.2.5.5).
+pub(crate) fn conventional_secondary(header: &mut [Register; 16]) {
+    header[index(BUS_NUMBERS)].rw |= SECONDARY_LATENCY;
+}
+
+/// A conventional function's header, without what PCI Express has added to it.
+pub(crate) fn conventional(header: &mut [Register; 16]) {
+    header[index(COMMAND)].reset &= !STATUS_IMMEDIATE_READINESS;
+}
+
 /// What type 0 and type 1 share (7.5.1.1).
 fn common(identity: &Identity, multi_function: bool) -> [Register; 16] {
     let command =

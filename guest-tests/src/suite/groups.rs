@@ -217,6 +217,41 @@ device = 16
 function = 1
 acs = false
 vfs = 0
+
+# 14: a bridge to conventional PCI with two devices
+[[root-port]]
+id = "rp14"
+device = 14
+[[pci-bridge]]
+id = "br14"
+at = "rp14"
+[[exerciser]]
+id = "e14a"
+at = "br14"
+device = 1
+[[exerciser]]
+id = "e14b"
+at = "br14"
+device = 2
+
+# 16: two conventional functions of one device, and one of another
+[[exerciser]]
+id = "e16a"
+at = "root-bus"
+device = 17
+function = 0
+conventional = true
+[[exerciser]]
+id = "e16b"
+at = "root-bus"
+device = 17
+function = 1
+conventional = true
+[[exerciser]]
+id = "e16c"
+at = "root-bus"
+device = 18
+conventional = true
 "#;
 
 /// Enables all VFs and lists every device with its group and its name.
@@ -272,6 +307,10 @@ const ROWS: &str = r#"
     together "row 13 - two PFs without ACS" 0d.0/00.0 0d.0/00.1
     alone "row 13, 17 - their VFs, on further buses" 0d.0/00.0+vf0 0d.0/00.1+vf0
     alone "row 15 - an endpoint of the root complex" 0f.0
+    alone "row 14 - the port above a bridge" 0e.0
+    together "row 14 - a bridge to conventional PCI and all behind it" 0e.0/00.0 0e.0/00.0/01.0 0e.0/00.0/02.0
+    together "row 16 - conventional functions of one device" 11.0 11.1
+    alone "row 16 - a conventional function by itself" 12.0
     together "row 15 - two functions of one without ACS" 10.0 10.1
 "#;
 

@@ -9,6 +9,7 @@ pub(super) fn tests() -> Vec<Test> {
     vec![
         guest("isolation::peers", script(PEERS)).platform(TREE).minutes(10),
         guest("isolation::functions_beside_a_switch", script(BESIDE)).platform(BESIDE_TREE),
+        guest("isolation::conventional", script(CONVENTIONAL)).platform(CONVENTIONAL_TREE),
         guest("isolation::errors", script(ERRORS)).platform(without_iommu(TREE)).minutes(10),
     ]
 }
@@ -68,6 +69,40 @@ vfs = 0
 [[exerciser]]
 id = "below1"
 at = "dp1"
+vfs = 0
+"#;
+
+/// Conventional functions: two behind a bridge, two of one device on the root bus; and one of PCI Express.
+const CONVENTIONAL_TREE: &str = r#"
+[[root-port]]
+id = "rp0"
+[[pci-bridge]]
+id = "br0"
+at = "rp0"
+[[exerciser]]
+id = "one"
+at = "br0"
+device = 1
+[[exerciser]]
+id = "other"
+at = "br0"
+device = 2
+[[exerciser]]
+id = "function0"
+at = "root-bus"
+device = 16
+conventional = true
+[[exerciser]]
+id = "function1"
+at = "root-bus"
+device = 16
+function = 1
+conventional = true
+[[root-port]]
+id = "rp1"
+[[exerciser]]
+id = "express"
+at = "rp1"
 vfs = 0
 "#;
 
@@ -192,6 +227,40 @@ const BESIDE: &str = r#"
     expect_match "the fault has the id of the one below" "$(faults | tail -n 1)" "DMA Write.*${below#0000:}.*fault addr"
     refuse "nothing arrived inside" reached "$below"
     refuse "nothing arrived beside" reached "$beside"
+"#;
+
+/// Requests from behind a bridge are the bridge's; on a conventional bus, and inside a conventional device, nothing is redirected.
+const CONVENTIONAL: &str = r#"
+    expect_eq "there are five exercisers" "${#found[@]}" 5
+    for function in "${found[@]}"; do
+        echo 1 >"$(device "$function")/enable"
+        setpci -s "$function" COMMAND=6:6
+    done
+    for bridge in $(lspci -Dn -d 1234: | cut -d' ' -f1); do setpci -s "$bridge" COMMAND=6:6; done
+    function0=${found[0]} function1=${found[1]} one=${found[2]} other=${found[3]} express=${found[4]}
+    bridge=$(above "$one")
+    lspci -vvv >/tmp/lspci
+    expect_match "the bridge says what it is" "$(lspci -vvv -s "$bridge")" "Express \(v2\) PCI-Express to PCI/PCI-X Bridge"
+    expect_none "the functions behind it have no such capability" "$(lspci -vvv -s "$one")" "Express"
+    alias=$(printf '%s:00.0' "${one:5:2}")
+    nowhere=0x7ff0000000
+
+    forget "$one" && forget "$other"
+    before=$(faults | wc -l)
+    expect_eq "a write to a device on the same bus" "$(exercise "$one" "$WRITE" 0 "$(bar "$other" 1)")" "$WENT_WELL"
+    check "arrives" eventually reached "$other"
+    expect_eq "and no IOMMU sees it" "$(faults | wc -l)" "$before"
+    expect_eq "a write to memory nobody gave is blocked" "$(exercise "$one" "$WRITE" 0 0x1000)" '0x00000108 0x00000004'
+    expect_match "the fault has the bridge's secondary bus and no device's number" "$(faults | tail -n 1)" "DMA Write.*\[?$alias\]?.*fault addr"
+    forget "$express"
+    expect_eq "so is one to a function of PCI Express" "$(exercise "$other" "$WRITE" 0 "$(bar "$express" 1)")" '0x00000108 0x00000004'
+    refuse "which has what it had" reached "$express"
+
+    forget "$function1"
+    expect_eq "a write to another function of a conventional device" "$(exercise "$function0" "$WRITE" 0 "$(bar "$function1" 1)")" "$WENT_WELL"
+    check "arrives too" eventually reached "$function1"
+    expect_eq "the root complex blocks the rest" "$(exercise "$function0" "$WRITE" 0 0x1000)" '0x00000108 0x00000004'
+    expect_match "with the function's own number" "$(faults | tail -n 1)" "DMA Write.*${function0#0000:}.*fault addr"
 "#;
 
 /// Errors as the guest's own driver tells of them: the right function, the right error.

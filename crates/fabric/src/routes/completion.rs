@@ -1,7 +1,6 @@
 //! The way of a completion back to its requester, by bus number, with a verdict at every port (PCI Express base 6.0, 2.2.9,
 //! 6.12.1.1): Completion Redirect sends it up, Upstream Forwarding lets it go on.
 
-use pando_pci::PortKind;
 use pando_tlp::RequesterId;
 
 use super::Routes;
@@ -33,7 +32,7 @@ impl Routes {
             if self.port(port).is_cut {
                 return Err(port);
             }
-            if here.kind == PortKind::Upstream {
+            if !here.kind.is_downstream() {
                 if !redirected && self.leads_to(port, requester) {
                     return Err(port);
                 }

@@ -1,6 +1,6 @@
 //! Which function a configuration request reaches, port by port (PCI Express base 6.0, 7.3.3; 6.13 for ARI forwarding).
 
-use pando_pci::{ConfigKind, PortKind};
+use pando_pci::ConfigKind;
 use pando_tlp::RequesterId;
 
 use super::Routes;
@@ -51,7 +51,7 @@ impl Routes {
         if target.bus() != state.controls.secondary {
             return Some(ConfigKind::Type1);
         }
-        let is_link = self.topology.port(port).kind != PortKind::Upstream;
+        let is_link = self.topology.port(port).kind.is_downstream();
         let reaches = !is_link || state.ari_forwarding || target.function() >> 3 == 0;
         reaches.then_some(ConfigKind::Type0)
     }

@@ -14,7 +14,7 @@ use crate::verdict::{Egress, Ingress, Request, Verdict, verdict};
 pub(crate) enum Arrival {
     /// In the root complex, untranslated.
     Root,
-    /// At another function of the sender's device.
+    /// At another function of the sender's device, or at another device of its bus of conventional PCI.
     Inside(Entry),
     /// At a peer port, or at an upstream port that is another function of the sender's device: downwards, without any translation.
     Peer(PortIndex),
@@ -44,7 +44,15 @@ impl Routes {
         address: u64,
     ) -> Result<(Arrival, Span), Refusal> {
         let mut same = Span::ALL;
-        let mut sender = self.sender(bus, request);
+        let mut sender = None;
+        if self.topology.is_conventional(bus) {
+            // A bridge to conventional PCI takes what nobody on its bus claims.
+            if let Some(entry) = self.on_bus(bus, address, &mut same) {
+                return Ok((Arrival::Inside(entry), same));
+            }
+        } else {
+            sender = self.sender(bus, request);
+        }
         let mut redirected = false;
         loop {
             if let Some(sender) = sender.take()
@@ -58,7 +66,7 @@ impl Routes {
             if state.is_cut || !state.bus_master {
                 return Err(Refusal::Closed(port));
             }
-            if self.topology.port(port).kind == PortKind::Upstream {
+            if !self.topology.port(port).kind.is_downstream() {
                 // A bridge passes up what isn't in its own windows; what an access control sent up, it passes in any case.
                 if !redirected && state.passes(address, &mut same) {
                     return Err(Refusal::UnsupportedRequest(port));
@@ -98,7 +106,7 @@ impl Routes {
             PortKind::RootPort => {
                 Ingress::RootPort { peer_to_peer: self.topology.root_peer_to_peer }
             }
-            PortKind::Upstream | PortKind::Downstream => Ingress::SwitchPort,
+            _ => Ingress::SwitchPort,
         };
         let egress = match egress {
             None => Egress::Upstream,

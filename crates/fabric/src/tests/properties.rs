@@ -165,7 +165,7 @@ fn addressee(
                 return Some(Addressee::Port(index));
             }
         } else if target.bus() == secondary {
-            let on_link = port.kind != PortKind::Upstream;
+            let on_link = !matches!(port.kind, PortKind::Upstream | PortKind::PciBridge);
             let device_0 = target.function() < 8;
             if state.is_cut || (on_link && !device_0 && !state.ari_forwarding) {
                 return None;

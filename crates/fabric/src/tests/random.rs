@@ -64,11 +64,13 @@ enum Function {
     Device,
     /// An upstream port, with this many downstream ports.
     Switch(u8),
+    /// A bridge to conventional PCI, with this many devices.
+    Bridge(u8),
 }
 
 /// The tree, and what is known of each device that is one of several functions.
 fn topology(u: &mut Unstructured<'_>) -> Result<(Topology, Vec<Option<FunctionState>>)> {
-    use Function::{Device, Switch};
+    use Function::{Bridge, Device, Switch};
     let mut topology = Topology { buses: vec![Bus::default()], ..Topology::default() };
     topology.root_peer_to_peer = u.arbitrary()?;
     let mut links = Vec::new();
@@ -83,25 +85,36 @@ fn topology(u: &mut Unstructured<'_>) -> Result<(Topology, Vec<Option<FunctionSt
         let index = u.choose_index(links.len())?;
         let link = links.swap_remove(index);
         let ports = u.int_in_range(1..=3)?;
-        let device: &[Function] = match u.int_in_range(0..=6)? {
+        let device: &[Function] = match u.int_in_range(0..=7)? {
             0 | 1 => &[Device],
             2 | 3 => &[Switch(ports)],
             4 => &[Device, Device],
             5 => &[Switch(ports), Device],
+            6 => &[Bridge(ports)],
             _ => &[Device, Switch(ports)],
         };
         for (number, function) in (0..).zip(device) {
             let (offered, controls) = function_controls(u)?;
-            let Switch(ports) = *function else {
-                topology.buses[link.0].devices.push(DeviceIndex(functions.len()));
-                let state = FunctionState { function: number, offered, controls };
-                functions.push((device.len() > 1).then_some(state));
-                continue;
-            };
-            let inside = add_port(&mut topology, link, PortKind::Upstream, number, offered);
-            for port in 0..ports {
-                let kind = PortKind::Downstream;
-                links.push(add_port(&mut topology, inside, kind, port << 3, None));
+            match *function {
+                Device => {
+                    topology.buses[link.0].devices.push(DeviceIndex(functions.len()));
+                    let state = FunctionState { function: number, offered, controls };
+                    functions.push((device.len() > 1).then_some(state));
+                }
+                Switch(ports) => {
+                    let inside = add_port(&mut topology, link, PortKind::Upstream, number, offered);
+                    for port in 0..ports {
+                        let kind = PortKind::Downstream;
+                        links.push(add_port(&mut topology, inside, kind, port << 3, None));
+                    }
+                }
+                Bridge(devices) => {
+                    let bus = add_port(&mut topology, link, PortKind::PciBridge, number, None);
+                    for _ in 0..devices {
+                        topology.buses[bus.0].devices.push(DeviceIndex(functions.len()));
+                        functions.push(None);
+                    }
+                }
             }
         }
     }

@@ -84,11 +84,18 @@ pub(super) fn layout(config: &BridgeConfig) -> Result<(Arc<Layout>, Places), Con
         slot: config.slot.filter(|_| config.kind.is_downstream()),
     };
     let root = config.kind == PortKind::RootPort;
-    let mut list = LayoutBuilder::new(header::type1(&identity, config.multi_function));
+    let mut header = header::type1(&identity, config.multi_function);
+    if config.kind == PortKind::PciBridge {
+        header::conventional_secondary(&mut header);
+    }
+    let mut list = LayoutBuilder::new(header);
     let pm = list.capability(None, capability::power_management_of_port())?;
     let msi = list.capability(None, capability::msi())?;
     let pcie = list.capability(None, pcie::port(&port))?;
-    let aer = list.extended(None, extended::aer(config.acs.is_some(), root))?;
+    let aer = match config.kind {
+        PortKind::PciBridge => END, // it would need registers for its secondary side too
+        _ => list.extended(None, extended::aer(config.acs.is_some(), root))?,
+    };
     let acs_offset = match &config.acs {
         Some(acs) => list.extended(None, extended::acs(acs))?,
         None => END,

@@ -59,12 +59,14 @@ pub enum PortKind {
     Upstream,
     /// Downstream Port of a switch.
     Downstream,
+    /// Bridge to a bus of conventional PCI (PCI Express to PCI/PCI-X bridge specification 1.0).
+    PciBridge,
 }
 
 impl PortKind {
     /// Whether a link begins below this port.
     pub fn is_downstream(self) -> bool {
-        self != Self::Upstream
+        matches!(self, Self::RootPort | Self::Downstream)
     }
 }
 
@@ -116,6 +118,7 @@ pub(crate) fn port(port: &Port) -> Capability {
         PortKind::RootPort => (TYPE_ROOT_PORT, true),
         PortKind::Upstream => (TYPE_UPSTREAM, false),
         PortKind::Downstream => (TYPE_DOWNSTREAM, true),
+        PortKind::PciBridge => (TYPE_PCI_BRIDGE, false),
     };
     let slot = if port.slot.is_some() { SLOT_IMPLEMENTED } else { 0 };
     let mut registers = empty(kind << TYPE_SHIFT | slot);
@@ -135,6 +138,9 @@ pub(crate) fn port(port: &Port) -> Capability {
     } else {
         registers[3] = Register::ro(link);
         registers[4] = Register::rw(port.link.bits() << 16 | SLOT_CLOCK, control);
+    }
+    if port.kind == PortKind::PciBridge {
+        registers[2].rw |= BRIDGE_RETRY;
     }
     if port.kind == PortKind::RootPort {
         registers[7] = Register::rw(0, ROOT_CONTROL);

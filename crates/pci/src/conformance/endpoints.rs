@@ -4,17 +4,20 @@ use pando_tlp::RequesterId;
 
 use super::*;
 use crate::testing::{Card, SRIOV, config, pf, vf};
-use crate::{Device, FunctionId};
+use crate::{Device, EndpointConfig, FunctionId};
 
 struct Function {
     card: Card,
     id: FunctionId,
     target: RequesterId,
+    conventional: bool,
 }
 
 impl Subject for Function {
     fn read(&self, register: u16) -> u32 {
-        self.card.read(self.target, register)
+        let value = self.card.read(self.target, register);
+        // All ones say that a conventional function has nothing there.
+        if self.conventional && register >= 0x100 { !value } else { value }
     }
 
     fn write(&self, register: u16, value: u32, enables: ByteEnables) {
@@ -37,15 +40,17 @@ impl Subject for Function {
     }
 
     fn function_level_reset(&self) -> bool {
-        self.card.write16(self.target, 0x50, 0x8000);
-        true
+        if !self.conventional {
+            self.card.write16(self.target, 0x50, 0x8000);
+        }
+        !self.conventional
     }
 }
 
 impl Function {
     fn boxed(id: FunctionId) -> Box<dyn Subject> {
         let target = if id == FunctionId::Pf { pf() } else { vf(2) };
-        let function = Self { card: Card::new(config(7)), id, target };
+        let function = Self { card: Card::new(config(7)), id, target, conventional: false };
         function.revive();
         Box::new(function)
     }
@@ -127,6 +132,42 @@ fn physical_function() {
     ];
     assert_eq!(SRIOV, 0x148);
     check("physical function", &[&COMMON[..], &own].concat(), || Function::boxed(FunctionId::Pf));
+}
+
+/// The same without what PCI Express has brought.
+#[test]
+fn conventional_function() {
+    let rows = [
+        ro(0x00, 0x1041_1af4),
+        mixed(0x04, 0x0010_0000, 0x0546, 0xf900_0000),
+        ro(0x08, 0x0200_0001),
+        rw(0x0c, 0, 0xff),
+        rw(0x18, 0xc, 0xffff_c000),
+        rw(0x1c, 0, 0xffff_ffff),
+        rw(0x20, 0xc, 0xffff_c000),
+        rw(0x24, 0, 0xffff_ffff),
+        ro(0x2c, 0x1100_1af4),
+        ro(0x34, 0x40),
+        rw(0x3c, 0, 0xff),
+        ro(0x40, 0x0013_4801),
+        rw(0x44, 0x0008, 0x0003),
+        rw(0x48, 0x0004_5411, 0xc000_0000),
+        ro(0x4c, 0x0004),
+        ro(0x50, 0x1004),
+        ro(0x54, 0x1312_6409),
+        ro(0x58, 0x1716_1514),
+        ro(0x5c, 0x1b1a_1918),
+        ro(0x60, 0x1f1e_1d1c),
+        ro(0x64, 0x0014_0009),
+        rw(0x68, 0, 0xffff_ffff),
+        rw(0x6c, 0, 0xffff_ffff),
+        rw(0x70, 0, 0xffff_ffff),
+        ro(0x74, 0xfeed_f00d), // what the model answers
+    ];
+    check("conventional function", &rows, || {
+        let card = Card::new(EndpointConfig { conventional: true, ..config(7) });
+        Box::new(Function { card, id: FunctionId::Pf, target: pf(), conventional: true })
+    });
 }
 
 #[test]

@@ -115,6 +115,22 @@ fn upstream_port() {
     check("upstream port", &rows, || port(PortKind::Upstream, None, None));
 }
 
+#[test]
+fn bridge_to_conventional_pci() {
+    let own = [
+        rw(0x18, 0, 0xffff_ffff),
+        ro(0x60, 0x0072_0010),
+        mixed(0x68, 0, 0x800f, 0x000f_0000),
+        ro(0x6c, 0x0140_0082),
+        rw(0x70, 0x1082_0000, 0x00c3),
+        ro(0x8c, 0x6),
+        rw(0x90, 0x2, 0xff9f).sticky(0xff9f),
+    ];
+    let common = COMMON.into_iter().filter(|row| row.at != 0x18 && row.at != 0x68);
+    let rows: Vec<_> = common.chain(own).collect();
+    check("bridge to conventional PCI", &rows, || port(PortKind::PciBridge, None, None));
+}
+
 /// With ACS for the function's peers, and ARI.
 #[test]
 fn upstream_port_among_other_functions() {

@@ -28,7 +28,7 @@ pub(super) struct VfCard {
 
 impl Card {
     pub(super) fn new(config: &EndpointConfig) -> Result<Self, ConfigError> {
-        let vf = config.sriov.as_ref().map(|sriov| {
+        let vf = config.sriov.as_ref().filter(|_| !config.conventional).map(|sriov| {
             Ok::<_, ConfigError>(VfCard {
                 shape: Shape::virtual_function(config, sriov)?,
                 total: sriov.total_vfs,

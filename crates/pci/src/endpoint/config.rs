@@ -24,6 +24,8 @@ pub struct EndpointConfig {
     pub identity: Identity,
     /// On the root bus, without a link and without ARI.
     pub integrated: bool,
+    /// A conventional PCI function: no PCI Express capability, no extended configuration space, so neither ACS nor VFs.
+    pub conventional: bool,
     /// Its link.
     pub link: LinkWidth,
     /// Max_Payload_Size Supported: 128 bytes times 2 to the power of this, at most 5.
@@ -47,6 +49,7 @@ impl EndpointConfig {
             next_function: 0,
             identity,
             integrated: false,
+            conventional: false,
             link: LinkWidth::default(),
             max_payload: 0,
             acs: None,

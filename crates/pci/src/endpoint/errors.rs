@@ -59,6 +59,10 @@ impl State {
         function: FunctionId,
         error: &DetectedError,
     ) -> Option<ErrorMessage> {
+        if card.pf.is_conventional() {
+            aer::receive(&mut self.pf, COMMAND, error.kind);
+            return None; // without messages and without pins there is nothing more to tell
+        }
         let controls = Controls::of(&self.pf, card.pf.pcie, card.pf.aer);
         let shape = card.shape(function)?;
         let places = Places { pcie: shape.pcie, aer: shape.aer, received: COMMAND };

@@ -11,6 +11,7 @@ use crate::capability::{self, sriov};
 use crate::error::ConfigError;
 use crate::header::{self, Identity};
 use crate::layout::{Capability, ExtendedCapability, Layout, LayoutBuilder};
+use crate::spec::header::END;
 use crate::spec::sriov::PAGE_SHIFT;
 
 /// The smallest memory BAR that is any use (7.5.1.2.1), in bytes.
@@ -23,6 +24,7 @@ pub(super) struct Shape {
     pub(super) bars: Bars,
     pub(super) msix: Option<MsixConfig>,
     pub(super) pm: u16,
+    /// Behind the end, as AER, where the function is a conventional one.
     pub(super) pcie: u16,
     pub(super) aer: u16,
     /// Offset of the MSI-X capability.
@@ -34,6 +36,11 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Whether it is a conventional PCI function.
+    pub(super) fn is_conventional(&self) -> bool {
+        self.pcie == END
+    }
+
     /// The physical function.
     pub(super) fn physical(config: &EndpointConfig) -> Result<Self, ConfigError> {
         let link = config.link;
@@ -43,9 +50,13 @@ impl Shape {
         config.acs.map_or(Ok(()), |acs| acs.check())?;
         let resources = &config.resources;
         let bars = Bars::new(&resources.bars, SMALLEST_BAR)?;
-        let header = header::type0(&config.identity, config.multi_function, bars.registers());
+        let mut header = header::type0(&config.identity, config.multi_function, bars.registers());
+        if config.conventional {
+            header::conventional(&mut header);
+            return Ok(Parts::new(header, bars, resources, None)?.finish(END, None));
+        }
         let pcie = pcie::endpoint(&pcie_function(config));
-        let mut parts = Parts::new(header, bars, resources, pcie)?;
+        let mut parts = Parts::new(header, bars, resources, Some(pcie))?;
         let aer =
             parts.extended(resources.offsets.aer, extended::aer(config.acs.is_some(), false))?;
         if !config.integrated {
@@ -77,7 +88,7 @@ impl Shape {
         let identity = Identity { subsystem: sriov.subsystem, ..config.identity };
         let header = header::virtual_function(&identity);
         let pcie = pcie::virtual_function(&pcie_function(config));
-        let mut parts = Parts::new(header, bars, resources, pcie)?;
+        let mut parts = Parts::new(header, bars, resources, Some(pcie))?;
         let aer = extended::aer_of_vf(config.acs.is_some());
         let aer = parts.extended(resources.offsets.aer, aer)?;
         if !config.integrated {
@@ -106,12 +117,15 @@ impl Parts {
         header: [crate::layout::Register; 16],
         bars: Bars,
         resources: &Resources,
-        pcie: Capability,
+        pcie: Option<Capability>,
     ) -> Result<Self, ConfigError> {
         let offsets = &resources.offsets;
         let mut list = LayoutBuilder::new(header);
         let pm = list.capability(offsets.power_management, capability::power_management())?;
-        let pcie = list.capability(offsets.pci_express, pcie)?;
+        let pcie = match pcie {
+            Some(pcie) => list.capability(offsets.pci_express, pcie)?,
+            None => END,
+        };
         let msix_offset = match &resources.msix {
             Some(msix) => Some(list.capability(offsets.msix, msix_capability(msix, &bars)?)?),
             None => None,

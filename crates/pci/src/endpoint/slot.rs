@@ -14,6 +14,8 @@ pub struct Slot {
     pub next_function: u8,
     /// On the root bus, without a link and without ARI.
     pub integrated: bool,
+    /// A conventional PCI function: on the root bus, or behind a bridge.
+    pub conventional: bool,
     /// Access control between the functions of a device, if it has any.
     pub acs: Option<Acs>,
     /// First VF Offset with stride 1, ARI or not; `None` leaves it to the model. Several PFs of one device need their own.
@@ -31,6 +33,7 @@ impl EndpointConfig {
         self.multi_function = slot.multi_function;
         self.next_function = slot.next_function;
         self.integrated = slot.integrated;
+        self.conventional = slot.conventional;
         self.acs = slot.acs;
         if let Some(sriov) = &mut self.sriov {
             sriov.ari = slot.ari.clone();

@@ -6,7 +6,7 @@ use super::card::Card;
 use super::shape::Shape;
 use crate::config_space::{ConfigSpace, Reset};
 use crate::endpoint::config::VfPlacement;
-use crate::spec::header::{BAR0, COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY};
+use crate::spec::header::{BAR0, COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY, FIRST_EXTENDED};
 use crate::spec::{msi, pcie, pm, sriov};
 use crate::{ByteEnables, ConfigKind, Decoded, FunctionId, Region, capability};
 
@@ -155,6 +155,9 @@ impl State {
             && let Some(value) = self.read_offset_stride(card, register)
         {
             return value;
+        }
+        if card.pf.is_conventional() && register >= FIRST_EXTENDED {
+            return u32::MAX; // nothing there
         }
         self.space(function).map_or(u32::MAX, |space| space.read(register))
     }

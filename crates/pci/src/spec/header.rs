@@ -19,6 +19,8 @@ pub(crate) const INTERRUPT: u16 = 0x3c;
 
 /// Primary 7:0, Secondary 15:8 and Subordinate Bus Number 23:16; type 1 (7.5.1.3.1 to 7.5.1.3.3).
 pub(crate) const BUS_NUMBERS: u16 = 0x18;
+/// Secondary Latency Timer, for a secondary bus of conventional PCI.
+pub(crate) const SECONDARY_LATENCY: u32 = 0xff00_0000;
 /// I/O Base and Limit 15:0 (7.5.1.3.6), Secondary Status 31:16 (7.5.1.3.7); type 1.
 pub(crate) const SECONDARY_STATUS: u16 = 0x1c;
 /// Memory Base 15:0 and Limit 31:16; type 1 (7.5.1.3.8).

@@ -21,6 +21,8 @@ pub(crate) const TYPE_ROOT_PORT: u32 = 0x4;
 pub(crate) const TYPE_UPSTREAM: u32 = 0x5;
 /// Device/Port Type: Downstream Port of a Switch.
 pub(crate) const TYPE_DOWNSTREAM: u32 = 0x6;
+/// Device/Port Type: PCI Express to PCI/PCI-X Bridge.
+pub(crate) const TYPE_PCI_BRIDGE: u32 = 0x7;
 /// Device/Port Type: Root Complex Integrated Endpoint.
 pub(crate) const TYPE_INTEGRATED: u32 = 0x9;
 /// PCI Express Capabilities: Slot Implemented.
@@ -57,6 +59,8 @@ pub(crate) const MAX_READ_REQUEST: u32 = 0b111 << 12;
 pub(crate) const READ_REQUEST_512: u32 = 0b010 << 12;
 /// Device Control: Initiate Function Level Reset.
 pub(crate) const INITIATE_FLR: u32 = 1 << 15;
+/// Device Control of a bridge to conventional PCI: Bridge Configuration Retry Enable. No request waits behind such a bridge here.
+pub(crate) const BRIDGE_RETRY: u32 = 1 << 15;
 /// Device Status: correctable, non-fatal, fatal error and unsupported request detected, each RW1C.
 pub(crate) const DETECTED_ERRORS: u32 = 0xf << 16;
 

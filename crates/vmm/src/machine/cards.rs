@@ -77,17 +77,47 @@ impl Cards {
         let mut built = Ok(());
         let (id, device) = (first.id().as_str(), first.position().device);
         fabric.attach_integrated(id, Some(device), |link, _| {
-            let slots = slots(functions).into_iter().map(|slot| Slot { integrated: true, ..slot });
-            let functions = functions.iter().zip(slots);
-            let device =
-                |(of, slot): (&Function<'_>, Slot)| self.function(*of, &slot, &link).transpose();
-            let devices: Result<Vec<_>> = functions.filter_map(device).collect();
-            devices.unwrap_or_else(|error| {
+            self.functions(functions, true, &link).unwrap_or_else(|error| {
                 built = Err(error);
                 Vec::new()
             })
         })?;
         built
+    }
+
+    /// Puts a device behind the bridge `bridge`.
+    pub(super) fn attach_conventional(
+        &mut self,
+        fabric: &mut FabricBuilder,
+        bridge: &str,
+        functions: &[Function<'_>],
+    ) -> Result<()> {
+        let Some(first) = functions.first() else { return Ok(()) };
+        let mut built = Ok(());
+        fabric.attach_conventional(first.id().as_str(), bridge, |link| {
+            self.functions(functions, false, &link).unwrap_or_else(|error| {
+                built = Err(error);
+                Vec::new()
+            })
+        })?;
+        built
+    }
+
+    /// The functions of a device on a bus.
+    fn functions(
+        &mut self,
+        functions: &[Function<'_>],
+        integrated: bool,
+        link: &Arc<dyn Link>,
+    ) -> Result<Vec<Arc<dyn Device>>> {
+        let slots = slots(functions).into_iter().map(|slot| Slot {
+            integrated,
+            conventional: slot.conventional || !integrated,
+            ..slot
+        });
+        let device =
+            |(of, slot): (&Function<'_>, Slot)| self.function(*of, &slot, link).transpose();
+        functions.iter().zip(slots).filter_map(device).collect()
     }
 
     /// The function's device; a switch is none.

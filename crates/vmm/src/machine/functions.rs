@@ -1,5 +1,7 @@
 //! The functions of a device, whatever they are, and where each of them sits.
 
+use std::collections::BTreeMap;
+
 use pando_pci::{AriHierarchy, Slot};
 
 use super::tree::function_access_control;
@@ -16,13 +18,25 @@ pub(super) enum Function<'a> {
     Switch(&'a Switch),
 }
 
-impl<'a> From<&'a Below> for Function<'a> {
-    fn from(below: &'a Below) -> Self {
+impl<'a> Function<'a> {
+    /// A bridge to conventional PCI is none: it has no peers.
+    pub(super) fn of(below: &'a Below) -> Option<Self> {
         match below {
-            Below::Nic(nic) => Self::Nic(nic),
-            Below::Exerciser(exerciser) => Self::Exerciser(exerciser),
-            Below::Switch(switch) => Self::Switch(switch),
+            Below::Nic(nic) => Some(Self::Nic(nic)),
+            Below::Exerciser(exerciser) => Some(Self::Exerciser(exerciser)),
+            Below::Switch(switch) => Some(Self::Switch(switch)),
+            Below::PciBridge(_) => None,
         }
+    }
+
+    /// Functions of a bus, by device number.
+    pub(super) fn devices(all: impl Iterator<Item = Self>) -> BTreeMap<u8, Vec<Self>> {
+        let mut devices = BTreeMap::<u8, Vec<Self>>::new();
+        for function in all {
+            devices.entry(function.position().device).or_default().push(function);
+        }
+        devices.values_mut().for_each(|all| all.sort_by_key(Self::position));
+        devices
     }
 }
 
@@ -51,6 +65,10 @@ impl Function<'_> {
         }
     }
 
+    fn is_conventional(&self) -> bool {
+        matches!(self, Self::Exerciser(exerciser) if exerciser.conventional)
+    }
+
     fn vfs(&self) -> usize {
         match self {
             Self::Nic(nic) => nic.vfs.len(),
@@ -77,6 +95,7 @@ pub(super) fn slots(functions: &[Function<'_>]) -> Vec<Slot> {
                 multi_function: several,
                 next_function: next.map_or(0, |next| next.position().bits()),
                 integrated: false,
+                conventional: function.is_conventional(),
                 acs: function.acs().map(|acs| function_access_control(acs, all)),
                 vf_offset: several.then(|| function.position().vf_offset_behind(before as u8)),
                 ari: ari.clone(),

@@ -1,6 +1,5 @@
 //! The PCI tree of a machine, built from its platform: ports and switches here, cards by [`cards`](super::cards).
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,9 @@ use super::functions::{Function, slots};
 use super::iommu;
 use super::reports::{Reports, Source};
 use crate::doorbells::{DoorbellWake, KvmDoorbells};
-use crate::platform::{AcsServices as Services, DeviceFunction, Nic, Platform, Port, Switch};
+use crate::platform::{
+    AcsServices as Services, Below, DeviceFunction, PciBridge, Platform, Port, Switch,
+};
 
 /// What a tree is built from.
 pub struct Parts<'a> {
@@ -79,8 +80,9 @@ pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
         tree.fabric.root_port(port.id.as_str(), options)?;
         tree.below(port)
     })?;
-    for nics in devices(&root.endpoints).values() {
-        tree.cards.attach_integrated(&mut tree.fabric, nics)?;
+    let endpoints = root.endpoints.iter().filter_map(Function::of);
+    for functions in Function::devices(endpoints).values() {
+        tree.cards.attach_integrated(&mut tree.fabric, functions)?;
     }
     if let (Some(dmar), Some(registers)) = (&parts.layout.dmar, iommu.registers) {
         tree.fabric.add_fixed(Gpa(dmar.base), layout::DMAR.size, registers)?;
@@ -125,7 +127,10 @@ impl Builder {
 
     /// What is plugged in at a port, switches with all that is below them.
     fn below(&mut self, port: &Port) -> Result<()> {
-        let functions: Vec<_> = port.below.iter().map(Function::from).collect();
+        if let [Below::PciBridge(bridge)] = &port.below[..] {
+            return self.bridge(port, bridge);
+        }
+        let functions: Vec<_> = port.below.iter().filter_map(Function::of).collect();
         let mut endpoints = Vec::new();
         for (function, slot) in functions.iter().zip(slots(&functions)) {
             match function {
@@ -134,6 +139,16 @@ impl Builder {
             }
         }
         self.cards.attach(&mut self.fabric, port.id.as_str(), &endpoints)
+    }
+
+    fn bridge(&mut self, port: &Port, bridge: &PciBridge) -> Result<()> {
+        let id = bridge.id.as_str();
+        self.fabric.pci_bridge(id, port.id.as_str())?;
+        let behind = bridge.behind.iter().map(Function::Exerciser);
+        let devices = Function::devices(behind);
+        devices.values().try_for_each(|functions| {
+            self.cards.attach_conventional(&mut self.fabric, id, functions)
+        })
     }
 
     fn switch(&mut self, port: &Port, switch: &Switch, slot: &Slot) -> Result<()> {
@@ -169,16 +184,6 @@ impl Builder {
         }
         Ok(Tree { fabric, ioapic: link.dma(requester), reset, keep, reports })
     }
-}
-
-/// The cards on the root bus by device number, each with its functions in order.
-fn devices(endpoints: &[Nic]) -> BTreeMap<u8, Vec<Function<'_>>> {
-    let mut devices = BTreeMap::<u8, Vec<Function<'_>>>::new();
-    for nic in endpoints {
-        devices.entry(nic.position.device).or_default().push(Function::Nic(nic));
-    }
-    devices.values_mut().for_each(|nics| nics.sort_by_key(|nic| nic.position().function));
-    devices
 }
 
 /// A way into the root complex for what is no PCI function.

@@ -1,10 +1,10 @@
 //! From entries that fit together to the tree.
 
 use super::exerciser::{Exerciser, ExerciserEntry};
-use super::file::{File, PortEntry, SwitchEntry};
+use super::file::{BridgeEntry, File, PortEntry, SwitchEntry};
 use super::link::{Links, Plug};
 use super::mac::CardAddresses;
-use super::machine::{Below, Port, RootComplex, Switch};
+use super::machine::{Below, PciBridge, Port, RootComplex, Switch};
 use super::nic::{Capture, Nic, Vf};
 use super::nic_entry::NicEntry;
 use super::value::DeviceFunction;
@@ -15,6 +15,7 @@ struct Parts {
     switches: Vec<Option<SwitchEntry>>,
     nics: Vec<Option<(NicEntry, CardAddresses)>>,
     exercisers: Vec<Option<ExerciserEntry>>,
+    bridges: Vec<Option<BridgeEntry>>,
 }
 
 /// The tree and the recordings; `cards` has the addresses of each card. Only for a file without problems.
@@ -31,11 +32,16 @@ pub(super) fn build(
         links,
         switches: file.switches.into_iter().map(Some).collect(),
         exercisers: file.exercisers.into_iter().map(Some).collect(),
+        bridges: file.bridges.into_iter().map(Some).collect(),
         nics: nics.map(|(nic, card)| card.map(|card| (nic, card))).collect(),
     };
-    let mut endpoints: Vec<Nic> =
-        endpoints.into_iter().filter_map(|(index, number)| parts.nic(index, number)).collect();
-    endpoints.sort_by_key(|nic| nic.position);
+    let endpoint = |(plug, number)| match plug {
+        Plug::Nic(index) => parts.nic(index, number).map(Below::Nic),
+        Plug::Exerciser(index) => parts.exerciser(index, number, false).map(Below::Exerciser),
+        Plug::Switch(_) | Plug::Bridge(_) => None,
+    };
+    let mut endpoints: Vec<Below> = endpoints.into_iter().filter_map(endpoint).collect();
+    endpoints.sort_by_key(Below::position);
     let ports = parts.ports(file.root_ports, numbers);
     (RootComplex { peer_to_peer: file.peer_to_peer, ports, endpoints }, captures)
 }
@@ -69,7 +75,14 @@ impl Parts {
     fn below(&mut self, plug: Plug) -> Option<Below> {
         match plug {
             Plug::Switch(index) => self.switch(index).map(Below::Switch),
-            Plug::Exerciser(index) => self.exerciser(index).map(Below::Exerciser),
+            Plug::Bridge(index) => self.bridge(index).map(Below::PciBridge),
+            Plug::Exerciser(index) => {
+                let entry = self.exercisers.get(index)?.as_ref()?;
+                let function =
+                    entry.position.function.as_ref().map_or(0, |function| *function.get_ref());
+                let position = DeviceFunction { device: 0, function };
+                self.exerciser(index, position, false).map(Below::Exerciser)
+            }
             Plug::Nic(index) => {
                 let entry = &self.nics.get(index)?.as_ref()?.0;
                 let function =
@@ -91,12 +104,27 @@ impl Parts {
         })
     }
 
-    fn exerciser(&mut self, index: usize) -> Option<Exerciser> {
-        let ExerciserEntry { id, position, acs, vfs, .. } =
-            self.exercisers.get_mut(index)?.take()?;
-        let function = position.function.as_ref().map_or(0, |function| *function.get_ref());
-        let position = DeviceFunction { device: 0, function };
-        Some(Exerciser { id: id.into_inner(), position, acs, vfs })
+    fn exerciser(
+        &mut self,
+        index: usize,
+        position: DeviceFunction,
+        conventional: bool,
+    ) -> Option<Exerciser> {
+        let entry = self.exercisers.get_mut(index)?.take()?;
+        Some(entry.build(position, conventional))
+    }
+
+    fn bridge(&mut self, index: usize) -> Option<PciBridge> {
+        let bridge = self.bridges.get_mut(index)?.take()?;
+        let plugs = std::mem::take(self.links.behind.get_mut(index)?);
+        let exerciser = |(plug, number)| match plug {
+            Plug::Exerciser(index) => self.exerciser(index, number, true),
+            Plug::Switch(_) | Plug::Nic(_) | Plug::Bridge(_) => None,
+        };
+        let mut behind: Vec<_> = plugs.into_iter().filter_map(exerciser).collect();
+        behind.sort_by_key(|exerciser| exerciser.position);
+        let position = DeviceFunction { device: 0, function: 0 };
+        Some(PciBridge { id: bridge.id.into_inner(), position, behind })
     }
 
     fn nic(&mut self, index: usize, position: DeviceFunction) -> Option<Nic> {

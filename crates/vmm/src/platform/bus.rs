@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::file::{File, PortEntry};
 use super::link::{Links, Plug};
-use super::machine::RootComplex;
+use super::machine::{Below, RootComplex};
 use super::problem::Problems;
 
 /// Buses of a segment.
@@ -39,11 +39,8 @@ impl RootComplex {
     pub fn needs(&self) -> Needs {
         let ports = self.all_ports();
         let (nics, exercisers) = (self.nics(), self.exercisers());
-        let switches = ports
-            .iter()
-            .flat_map(|port| &port.below)
-            .count()
-            .saturating_sub(nics.len() - self.endpoints.len() + exercisers.len());
+        let has_bus = |below: &&Below| matches!(below, Below::Switch(_) | Below::PciBridge(_));
+        let switches = self.all_below().filter(has_bus).count();
         let spilling = nics.iter().filter(|nic| !nic.vfs.is_empty()).count()
             + exercisers.iter().filter(|exerciser| exerciser.vfs > 0).count();
         let buses = (1 + ports.len() + switches + spilling).min(SEGMENT as usize) as u32;
@@ -73,8 +70,7 @@ impl RootComplex {
 /// Reports the first port, switch or card that no bus number is left for.
 pub(super) fn check(file: &File, links: &Links, problems: &Problems<'_>) {
     let mut count = Count { file, links, buses: 1, first: None };
-    let endpoints = links.endpoints.iter().map(|(index, _)| Plug::Nic(*index));
-    endpoints.for_each(|plug| count.plug(plug));
+    links.endpoints.iter().for_each(|(plug, _)| count.plug(*plug));
     file.root_ports.iter().for_each(|port| count.port(port));
     if let Some((name, span)) = count.first {
         let wrong = format!(
@@ -117,9 +113,13 @@ impl Count<'_> {
             }
             Plug::Exerciser(index) => {
                 let exerciser = &file.exercisers[index];
-                if exerciser.vfs > 0 {
+                if exerciser.has_vfs() {
                     self.take(exerciser.id.get_ref().as_str(), exerciser.id.span());
                 }
+            }
+            Plug::Bridge(index) => {
+                let bridge = &file.bridges[index];
+                self.take(bridge.id.get_ref().as_str(), bridge.id.span());
             }
             Plug::Nic(index) => {
                 let nic = &file.nics[index];

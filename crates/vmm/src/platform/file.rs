@@ -27,6 +27,7 @@ pub(super) struct File {
     pub(super) root_ports: Vec<PortEntry>,
     pub(super) switches: Vec<SwitchEntry>,
     pub(super) nics: Vec<NicEntry>,
+    pub(super) bridges: Vec<BridgeEntry>,
     pub(super) exercisers: Vec<ExerciserEntry>,
     pub(super) captures: Vec<CaptureEntry>,
 }
@@ -49,6 +50,21 @@ pub(super) struct SwitchEntry {
     pub(super) downstream: Vec<PortEntry>,
 }
 
+/// A bridge to conventional PCI.
+pub(super) struct BridgeEntry {
+    pub(super) id: Spanned<Id>,
+    pub(super) at: Spanned<String>,
+    pub(super) position: Position,
+}
+
+impl BridgeEntry {
+    fn read(table: &Reader<'_, '_, '_>) -> Option<Self> {
+        ["id", "at"].iter().for_each(|key| table.require(key));
+        let id = table.parsed("id")?;
+        Some(Self { position: Position::of(&id), at: table.text("at")?, id })
+    }
+}
+
 /// Device and function number as far as the file gives them.
 #[derive(Clone)]
 pub(super) struct Position {
@@ -59,14 +75,17 @@ pub(super) struct Position {
 }
 
 impl Position {
+    /// Of what has no keys for them.
+    fn of(id: &Spanned<Id>) -> Self {
+        let owner = Spanned::new(id.span(), id.get_ref().to_string());
+        Self { device: None, function: None, owner }
+    }
+
     pub(super) fn read(reader: &Reader<'_, '_, '_>, id: &Spanned<Id>, first_device: u8) -> Self {
         let device =
             reader.section_has("device").then(|| reader.integer("device", first_device..=31));
-        Self {
-            device: device.flatten(),
-            function: reader.integer("function", 0..=7),
-            owner: Spanned::new(id.span(), id.get_ref().to_string()),
-        }
+        let function = reader.integer("function", 0..=7);
+        Self { device: device.flatten(), function, ..Self::of(id) }
     }
 
     /// The most telling place of the file for what is wrong with it.
@@ -103,6 +122,11 @@ impl File {
                 .tables("nic", &keys::NIC, ENTRIES)
                 .iter()
                 .filter_map(NicEntry::read)
+                .collect(),
+            bridges: file
+                .tables("pci-bridge", &keys::PCI_BRIDGE, ENTRIES)
+                .iter()
+                .filter_map(BridgeEntry::read)
                 .collect(),
             exercisers: file
                 .tables("exerciser", &keys::EXERCISER, ENTRIES)

@@ -69,6 +69,7 @@ pub(super) const FILE: Section = Section {
         key("root-port", "tables", "none", "The root ports."),
         key("switch", "tables", "none", "The switches with their downstream ports."),
         key("nic", "tables", "none", "The network cards."),
+        key("pci-bridge", "tables", "none", "The bridges to conventional PCI."),
         key("exerciser", "tables", "none", "The functions that do DMA on command."),
         key("capture", "tables", "none", "The ports whose frames are recorded."),
     ],
@@ -311,12 +312,29 @@ pub(super) const EXERCISER: Section = Section {
     about: "A function that reads, writes and copies at any address on command, to try out isolation: its registers are those of Linux' driver `pci_endpoint_test`. It may share its port with cards, as one of several functions of a device.",
     keys: &[
         ID,
-        key("at", "a port's id", REQUIRED, "The port it is plugged into."),
+        key(
+            "at",
+            "a port's id, a bridge's id or `\"root-bus\"`",
+            REQUIRED,
+            "The port it is plugged into, or the bus of conventional PCI, or bus 0.",
+        ),
         key(
             "function",
             "0 to 7",
             "0",
-            "Function number, when it shares its port with other devices.",
+            "Function number, when it shares its port with other devices; on a bus it needs `device`.",
+        ),
+        key(
+            "device",
+            "1 to 31",
+            "the lowest free",
+            "Device number, only on the root bus and behind a bridge.",
+        ),
+        key(
+            "conventional",
+            "`true` or `false`",
+            "`true` behind a bridge, `false` elsewhere",
+            "A conventional PCI function: no PCI Express capability, no ACS, no virtual functions. Only on a bus.",
         ),
         key(
             "acs",
@@ -327,10 +345,16 @@ pub(super) const EXERCISER: Section = Section {
         key(
             "vfs",
             "0 to 255",
-            "7",
+            "7, of a conventional function 0",
             "Virtual functions it can have (TotalVFs); with 0 it has no SR-IOV capability.",
         ),
     ],
+};
+
+pub(super) const PCI_BRIDGE: Section = Section {
+    name: "[[pci-bridge]]",
+    about: "A bridge from PCI Express to a bus of conventional PCI. To the tree all requests from behind it are the bridge's own, so nothing there can be told apart.",
+    keys: &[ID, key("at", "a port's id", REQUIRED, "The port it is plugged into, alone.")],
 };
 
 pub(super) const CAPTURE: Section = Section {
@@ -348,7 +372,7 @@ pub(super) const CAPTURE: Section = Section {
 };
 
 /// Every section, in the order of the reference.
-pub(super) const SECTIONS: [&Section; 13] = [
+pub(super) const SECTIONS: [&Section; 14] = [
     &FILE,
     &MACHINE,
     &IOMMU,
@@ -360,6 +384,7 @@ pub(super) const SECTIONS: [&Section; 13] = [
     &VF,
     &UPLINK,
     &FAULTS,
+    &PCI_BRIDGE,
     &EXERCISER,
     &CAPTURE,
 ];

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use toml::Spanned;
 
+use super::conventional::{self, Bus};
 use super::file::{File, Position};
 use super::number;
 use super::problem::{Problems, one_of, quote};
@@ -20,6 +21,7 @@ pub(super) enum Plug {
     Switch(usize),
     Nic(usize),
     Exerciser(usize),
+    Bridge(usize),
 }
 
 /// How a file's entries connect.
@@ -27,8 +29,10 @@ pub(super) enum Plug {
 pub(super) struct Links {
     /// What is plugged into each port.
     pub(super) plugs: BTreeMap<Id, Vec<Plug>>,
-    /// Cards on the root bus, with their numbers.
-    pub(super) endpoints: Vec<(usize, DeviceFunction)>,
+    /// Endpoints on the root bus, with their numbers.
+    pub(super) endpoints: Vec<(Plug, DeviceFunction)>,
+    /// Exercisers on the bus of each bridge, with their numbers.
+    pub(super) behind: Vec<Vec<(Plug, DeviceFunction)>>,
     /// Numbers of the root ports.
     pub(super) root_ports: Vec<DeviceFunction>,
     /// Numbers of each switch's downstream ports.
@@ -43,6 +47,8 @@ enum Named {
     Switch(usize),
     Nic,
     Exerciser,
+    /// With its place in the list of bridges.
+    Bridge(usize),
 }
 
 type Names<'f> = BTreeMap<&'f str, (Named, Range<usize>)>;
@@ -59,12 +65,30 @@ pub(super) fn link(file: &File, problems: &Problems<'_>) -> Links {
     let mut endpoints = Vec::new();
     for (index, nic) in file.nics.iter().enumerate() {
         if nic.at.get_ref() == ROOT_BUS {
-            endpoints.push(index);
+            endpoints.push(Plug::Nic(index));
         } else if let Some(port) = port(&nic.at, "at", file, &names, problems) {
             links.plugs.entry(port).or_default().push(Plug::Nic(index));
         }
     }
+    for (index, bridge) in file.bridges.iter().enumerate() {
+        if let Some(port) = port(&bridge.at, "at", file, &names, problems) {
+            links.plugs.entry(port).or_default().push(Plug::Bridge(index));
+        }
+    }
+    let mut behind = vec![Vec::new(); file.bridges.len()];
     for (index, exerciser) in file.exercisers.iter().enumerate() {
+        let at = exerciser.at.get_ref().as_str();
+        if at == ROOT_BUS {
+            conventional::check(exerciser, Bus::Root, problems);
+            endpoints.push(Plug::Exerciser(index));
+            continue;
+        }
+        if let Some((Named::Bridge(bridge), _)) = names.get(at) {
+            conventional::check(exerciser, Bus::Conventional, problems);
+            behind[*bridge].push(Plug::Exerciser(index));
+            continue;
+        }
+        conventional::check(exerciser, Bus::Link, problems);
         if let Some(port) = port(&exerciser.at, "at", file, &names, problems) {
             links.plugs.entry(port).or_default().push(Plug::Exerciser(index));
         }
@@ -73,8 +97,9 @@ pub(super) fn link(file: &File, problems: &Problems<'_>) -> Links {
         let positions: Vec<&Position> = plugs.iter().map(|plug| position(file, *plug)).collect();
         number::assign_link(&positions, port.as_str(), problems);
         check_upstream_acs(file, plugs, problems);
+        conventional::check_alone(file, plugs, problems);
     }
-    number_buses(file, endpoints, &mut links, problems);
+    number_buses(file, endpoints, behind, &mut links, problems);
     cycles(file, &links, problems);
     links
 }
@@ -84,6 +109,7 @@ fn position(file: &File, plug: Plug) -> &Position {
         Plug::Switch(index) => &file.switches[index].position,
         Plug::Nic(index) => &file.nics[index].position,
         Plug::Exerciser(index) => &file.exercisers[index].position,
+        Plug::Bridge(index) => &file.bridges[index].position,
     }
 }
 
@@ -96,7 +122,10 @@ fn names<'f>(file: &'f File, problems: &Problems<'_>) -> Names<'f> {
     });
     let nics = file.nics.iter().map(|nic| (&nic.id, Named::Nic));
     let exercisers = file.exercisers.iter().map(|each| (&each.id, Named::Exerciser));
-    let mut all: Vec<_> = ports.chain(switches).chain(nics).chain(exercisers).collect();
+    let bridges = file.bridges.iter().enumerate();
+    let bridges = bridges.map(|(index, bridge)| (&bridge.id, Named::Bridge(index)));
+    let mut all: Vec<_> =
+        ports.chain(switches).chain(nics).chain(exercisers).chain(bridges).collect();
     all.sort_by_key(|(id, _)| id.span().start);
     let mut names = Names::new();
     for (id, named) in all {
@@ -148,9 +177,16 @@ fn port(
             let named = quote(text);
             (format!("`{key}` names the exerciser {named}, which has no port for devices"), right)
         }
+        Some(Named::Bridge(_)) => {
+            let right = format!("name a port: {}", one_of(ports().take(LISTED)));
+            let named = quote(text);
+            let wrong =
+                format!("`{key}` names the bridge {named}, behind which only exercisers can be");
+            (wrong, right)
+        }
         None if text == ROOT_BUS => (
             match key {
-                "at" => "an exerciser on the root bus".to_owned(),
+                "at" => "a bridge to conventional PCI on the root bus".to_owned(),
                 _ => "a switch on the root bus".to_owned(),
             },
             format!("name a port: {}", one_of(ports().take(LISTED))),
@@ -182,14 +218,26 @@ fn check_upstream_acs(file: &File, plugs: &[Plug], problems: &Problems<'_>) {
     }
 }
 
-fn number_buses(file: &File, endpoints: Vec<usize>, links: &mut Links, problems: &Problems<'_>) {
-    let cards = endpoints.iter().map(|&index| &file.nics[index].position);
+fn number_buses(
+    file: &File,
+    endpoints: Vec<Plug>,
+    behind: Vec<Vec<Plug>>,
+    links: &mut Links,
+    problems: &Problems<'_>,
+) {
+    let others = endpoints.iter().map(|&plug| position(file, plug));
     let root: Vec<&Position> =
-        file.root_ports.iter().map(|port| &port.position).chain(cards).collect();
+        file.root_ports.iter().map(|port| &port.position).chain(others).collect();
     let mut numbers = number::assign(&root, 1, "on the root bus", problems);
-    let cards = numbers.split_off(file.root_ports.len());
-    links.endpoints = endpoints.into_iter().zip(cards).collect();
+    let others = numbers.split_off(file.root_ports.len());
+    links.endpoints = endpoints.into_iter().zip(others).collect();
     links.root_ports = numbers;
+    for (bridge, plugs) in file.bridges.iter().zip(behind) {
+        let positions: Vec<&Position> = plugs.iter().map(|plug| position(file, *plug)).collect();
+        let bus = format!("behind the bridge `{}`", bridge.id.get_ref());
+        let numbers = number::assign(&positions, 1, &bus, problems);
+        links.behind.push(plugs.into_iter().zip(numbers).collect());
+    }
     for switch in &file.switches {
         let ports: Vec<&Position> = switch.downstream.iter().map(|port| &port.position).collect();
         let inside = format!("in the switch `{}`", switch.id.get_ref());

@@ -52,8 +52,8 @@ pub struct RootComplex {
     pub peer_to_peer: bool,
     /// The root ports, by device and function number on bus 0.
     pub ports: Vec<Port>,
-    /// The cards on bus 0, by device and function number.
-    pub endpoints: Vec<Nic>,
+    /// The endpoints on bus 0, by device and function number.
+    pub endpoints: Vec<Below>,
 }
 
 /// A root port or a downstream port of a switch.
@@ -79,6 +79,20 @@ pub enum Below {
     Nic(Nic),
     /// An exerciser's physical function.
     Exerciser(Exerciser),
+    /// A bridge to conventional PCI.
+    #[serde(rename = "pci-bridge")]
+    PciBridge(PciBridge),
+}
+
+/// A bridge to conventional PCI, alone at its link.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PciBridge {
+    /// Its name.
+    pub id: Id,
+    /// Its place at the link: always 0.
+    pub position: DeviceFunction,
+    /// What is on its bus, by device and function number.
+    pub behind: Vec<Exerciser>,
 }
 
 /// A switch.
@@ -95,12 +109,28 @@ pub struct Switch {
 }
 
 impl Below {
+    fn nic(&self) -> Option<&Nic> {
+        match self {
+            Self::Nic(nic) => Some(nic),
+            Self::Switch(_) | Self::Exerciser(_) | Self::PciBridge(_) => None,
+        }
+    }
+
+    fn exercisers(&self) -> &[Exerciser] {
+        match self {
+            Self::Exerciser(exerciser) => std::slice::from_ref(exerciser),
+            Self::PciBridge(bridge) => &bridge.behind,
+            Self::Nic(_) | Self::Switch(_) => &[],
+        }
+    }
+
     /// The function number at the link.
     pub fn position(&self) -> DeviceFunction {
         match self {
             Self::Switch(switch) => switch.position,
             Self::Nic(nic) => nic.position,
             Self::Exerciser(exerciser) => exerciser.position,
+            Self::PciBridge(bridge) => bridge.position,
         }
     }
 }
@@ -115,25 +145,18 @@ impl Port {
 impl RootComplex {
     /// Every card of the tree, from the lowest numbers on bus 0 downwards.
     pub fn nics(&self) -> Vec<&Nic> {
-        let mut nics: Vec<&Nic> = self.endpoints.iter().collect();
-        for port in self.all_ports() {
-            nics.extend(port.below.iter().filter_map(|below| match below {
-                Below::Nic(nic) => Some(nic),
-                Below::Switch(_) | Below::Exerciser(_) => None,
-            }));
-        }
-        nics
+        self.all_below().filter_map(Below::nic).collect()
     }
 
     /// Every exerciser of the tree.
     pub fn exercisers(&self) -> Vec<&Exerciser> {
-        let below = self.all_ports().into_iter().flat_map(|port| &port.below);
-        below
-            .filter_map(|below| match below {
-                Below::Exerciser(exerciser) => Some(exerciser),
-                Below::Nic(_) | Below::Switch(_) => None,
-            })
-            .collect()
+        self.all_below().flat_map(Below::exercisers).collect()
+    }
+
+    /// Everything on the root bus and at every link, but ports.
+    pub(super) fn all_below(&self) -> impl Iterator<Item = &Below> {
+        let at_links = self.all_ports().into_iter().flat_map(|port| &port.below);
+        self.endpoints.iter().chain(at_links)
     }
 
     /// Every root port and downstream port, each before what is below it.

@@ -31,7 +31,7 @@ impl Platform {
         let across = if root.peer_to_peer { ", peer-to-peer between root ports" } else { "" };
         let mut below: Vec<(_, Line)> =
             root.ports.iter().map(|port| (port.position, self.port(port, "root port"))).collect();
-        below.extend(root.endpoints.iter().map(|nic| (nic.position, self.nic(nic))));
+        below.extend(root.endpoints.iter().map(|each| (each.position(), self.below(each))));
         below.sort_by_key(|(position, _)| *position);
         let below = below.into_iter().map(|(_, line)| line).collect();
         let line = Line { text: format!("root complex{across}"), below };
@@ -42,9 +42,18 @@ impl Platform {
 
     fn port(&self, port: &Port, kind: &str) -> Line {
         let text = format!("{} {} {kind}, {}", port.position, port.id, acs(port.acs));
-        let below = port.below.iter().map(|below| match below {
+        let below = port.below.iter().map(|below| self.below(below)).collect();
+        Line { text, below }
+    }
+
+    fn below(&self, below: &Below) -> Line {
+        match below {
             Below::Nic(nic) => self.nic(nic),
             Below::Exerciser(exerciser) => self::exerciser(exerciser),
+            Below::PciBridge(bridge) => Line {
+                text: format!("{} {} bridge to conventional PCI", bridge.position, bridge.id),
+                below: bridge.behind.iter().map(exerciser).collect(),
+            },
             Below::Switch(switch) => {
                 let services = switch.acs.map(|services| format!(", {}", acs(Some(services))));
                 let text = format!(
@@ -56,8 +65,7 @@ impl Platform {
                 let below = switch.downstream.iter().map(|port| self.port(port, "downstream port"));
                 Line { text, below: below.collect() }
             }
-        });
-        Line { text, below: below.collect() }
+        }
     }
 
     fn nic(&self, nic: &Nic) -> Line {
@@ -91,9 +99,10 @@ impl Platform {
 }
 
 fn exerciser(exerciser: &Exerciser) -> Line {
-    let Exerciser { id, position, acs: services, vfs } = exerciser;
-    let vfs = format!("{vfs} VF{}", plural(*vfs));
-    let text = format!("{position} {id} exerciser, {vfs}, {}", acs(*services));
+    let Exerciser { id, position, acs: services, vfs, conventional } = exerciser;
+    let vfs = format!("{vfs} VF{}, {}", plural(*vfs), acs(*services));
+    let kind = if *conventional { "conventional PCI" } else { &vfs };
+    let text = format!("{position} {id} exerciser, {kind}");
     Line { text, below: Vec::new() }
 }
 

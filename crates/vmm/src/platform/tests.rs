@@ -117,7 +117,7 @@ fn json_has_the_tree_and_each_address() {
 fn each_kind_of_uplink_is_read() {
     let uplink = |text: &str| {
         let text = format!("[[nic]]\nid = \"n\"\nat = \"root-bus\"\nuplink = {text}");
-        parsed(&text).root_complex.endpoints[0].uplink.clone().expect("an uplink")
+        parsed(&text).root_complex.nics()[0].uplink.clone().expect("an uplink")
     };
     let socket = |kind, listen| UplinkKind::Socket { path: "/run/s".into(), kind, listen };
     for (text, kind) in [
@@ -156,7 +156,7 @@ fn each_kind_of_uplink_is_read() {
 fn queue_pairs_come_out_of_one_budget() {
     let queues = |keys: &str| {
         let platform = parsed(&format!("[[nic]]\nid = \"n\"\nat = \"root-bus\"\n{keys}"));
-        let nic = &platform.root_complex.endpoints[0];
+        let nic = platform.root_complex.nics()[0];
         (nic.queues, nic.vf_queues, nic.queue_budget)
     };
     assert_eq!(queues(""), (4, 1, 1024));

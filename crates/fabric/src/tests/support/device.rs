@@ -40,7 +40,7 @@ impl Fake {
         Self::new(link, number)
     }
 
-    pub(super) fn new(link: Arc<dyn Link>, number: u8) -> Arc<Self> {
+    pub(in crate::tests) fn new(link: Arc<dyn Link>, number: u8) -> Arc<Self> {
         let requester = Arc::new(Requester::default());
         Arc::new(Self {
             dma: link.dma(requester.clone()),

@@ -10,32 +10,36 @@ fn shape(text: &str) -> Vec<String> {
     let acs = |acs: Option<AcsServices>| {
         acs.map_or_else(|| "-".to_owned(), |acs| format!("{:02x}", acs.word()))
     };
+    let member = |below: &Below| match below {
+        Below::Switch(switch) => (switch.id.to_string(), acs(switch.acs)),
+        Below::Exerciser(each) if each.conventional => (each.id.to_string(), "pci".to_owned()),
+        Below::Exerciser(each) => (each.id.to_string(), acs(each.acs)),
+        Below::Nic(nic) => (nic.id.to_string(), acs(nic.acs)),
+        Below::PciBridge(bridge) => {
+            let behind = bridge.behind.iter();
+            let behind: Vec<_> =
+                behind.map(|each| format!("{}={}", each.position, each.id)).collect();
+            (bridge.id.to_string(), behind.join(","))
+        }
+    };
     for port in platform.root_complex.all_ports() {
-        let below = port.below.iter().map(|below| match below {
-            Below::Switch(switch) => {
-                format!(" .{}={}:{}", switch.position.function, switch.id, acs(switch.acs))
-            }
-            Below::Exerciser(each) => {
-                format!(" .{}={}:{}", each.position.function, each.id, acs(each.acs))
-            }
-            Below::Nic(nic) => format!(" .{}={}:{}", nic.position.function, nic.id, acs(nic.acs)),
+        let below = port.below.iter().map(|below| {
+            let (id, services) = member(below);
+            format!(" .{}={id}:{services}", below.position().function)
         });
         let below: String = below.collect();
         lines.push(format!("{} {} {}{below}", port.position, port.id, acs(port.acs)));
     }
-    lines.extend(
-        platform
-            .root_complex
-            .endpoints
-            .iter()
-            .map(|nic| format!("{} {} {}", nic.position, nic.id, acs(nic.acs))),
-    );
+    lines.extend(platform.root_complex.endpoints.iter().map(|endpoint| {
+        let (id, services) = member(endpoint);
+        format!("{} {id} {services}", endpoint.position())
+    }));
     lines
 }
 
 #[test]
 fn every_topology_of_ports_and_cards_can_be_written() {
-    let table: [(&str, &str, &[&str]); 9] = [
+    let table: [(&str, &str, &[&str]); 11] = [
         (
             "a card in a root port with ACS",
             "[[root-port]]\nid='r'\n[[nic]]\nid='n'\nat='r'",
@@ -83,6 +87,18 @@ fn every_topology_of_ports_and_cards_can_be_written() {
             "cards on the root bus, alone and as functions of one device",
             "[[nic]]\nid='n'\nat='root-bus'\n[[nic]]\nid='m'\nat='root-bus'\ndevice=4\n[[nic]]\nid='o'\nat='root-bus'\ndevice=4\nfunction=1",
             &["01.0 n 6c", "04.0 m 6c", "04.1 o 6c"],
+        ),
+        (
+            "conventional functions of one device on the root bus",
+            "[[exerciser]]\nid='e'\nat='root-bus'\ndevice=4\nconventional=true\n\
+             [[exerciser]]\nid='f'\nat='root-bus'\ndevice=4\nfunction=1\nconventional=true",
+            &["04.0 e pci", "04.1 f pci"],
+        ),
+        (
+            "a bridge to conventional PCI",
+            "[[root-port]]\nid='r'\n[[pci-bridge]]\nid='b'\nat='r'\n[[exerciser]]\nid='e'\nat='b'\n\
+             [[exerciser]]\nid='f'\nat='b'\ndevice=5",
+            &["01.0 r 7f .0=b:01.0=e,05.0=f"],
         ),
     ];
     for (name, text, expected) in table {

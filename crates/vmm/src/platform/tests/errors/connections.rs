@@ -20,10 +20,52 @@ at = "rp0"
 vfs = 256
 "#,
         reports: &[
-            "6:6: an exerciser on the root bus; name a port: `rp0`",
             "9:6: `at` names the exerciser `first`, which has no port for devices; name a port: `rp0`",
             "11:6: the id `second` is taken (line 8); give each port, switch and card an id of its own",
             "13:7: `vfs` is 256; give 0 to 255",
+        ],
+    },
+    Case {
+        name: "conventional PCI",
+        text: r#"
+[[root-port]]
+id = "rp0"
+[[pci-bridge]]
+id = "br0"
+at = "rp0"
+[[pci-bridge]]
+id = "br1"
+at = "root-bus"
+[[exerciser]]
+id = "first"
+at = "br0"
+vfs = 1
+[[exerciser]]
+id = "second"
+at = "br0"
+conventional = false
+[[exerciser]]
+id = "third"
+at = "rp0"
+function = 1
+conventional = true
+[[exerciser]]
+id = "fourth"
+at = "root-bus"
+conventional = true
+acs = false
+[[nic]]
+id = "nic0"
+at = "br0"
+"#,
+        reports: &[
+            "6:6: the bridge `br0` is not alone at its port; give it a port of its own",
+            "9:6: a bridge to conventional PCI on the root bus; name a port: `rp0`",
+            "13:7: `vfs` of the conventional function `first`; remove it: only PCI Express has that",
+            "17:16: the PCI Express function `second` on a bus of conventional PCI; remove `conventional`",
+            "22:16: the conventional function `third` at a link of PCI Express; put it on the root bus or behind a `[[pci-bridge]]`",
+            "27:7: `acs` of the conventional function `fourth`; remove it: only PCI Express has that",
+            "30:6: `at` names the bridge `br0`, behind which only exercisers can be; name a port: `rp0`",
         ],
     },
     Case {

@@ -40,12 +40,13 @@ pub(crate) enum Peer {
 }
 
 impl Machines {
-    /// A guest on Pando that runs `script`.
-    pub(crate) fn pando(&self, platform: &str, script: &str) -> Result<Guest> {
+    /// A guest on Pando that runs `script`, its kernel told `parameters`.
+    pub(crate) fn pando(&self, platform: &str, parameters: &str, script: &str) -> Result<Guest> {
         let file = self.folder.join("platform.toml");
         fs::write(&file, platform).context("cannot write the platform file")?;
         let mut command = Command::new(&self.pando);
-        command.args(["run", "--cpus", "1", "--memory", "1GiB", "--cmdline", PARAMETERS]);
+        command.args(["run", "--cpus", "1", "--memory", "1GiB", "--cmdline"]);
+        command.arg(format!("{PARAMETERS} {parameters}"));
         command.arg("--platform").arg(file);
         command.arg("--kernel").arg(&self.kernel).arg("--initrd").arg(self.initrd(script)?);
         Guest::spawn(&mut command, LIMIT)

@@ -1,0 +1,76 @@
+//! Who gets how much: busy VFs get equal shares, a limited one gets its rate, and neither takes anything from others.
+
+use super::card;
+use super::dpdk::TOOLS;
+use crate::suite::dpdk::TESTPMD;
+use crate::suite::vfio::HELPERS;
+use crate::test::{Test, guest};
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![
+        guest("intel::equal_shares", format!("{HELPERS}{TESTPMD}{TOOLS}{EQUAL}"))
+            .platform(card(8))
+            .archive("dpdk")
+            .args(&["--workers", "1"])
+            .cpus(2)
+            .memory("1GiB")
+            .minutes(10),
+        guest("intel::held_rate", HELD).platform(card(7)).minutes(10),
+    ]
+}
+
+/// Eight VFs that send as fast as they can; then one of them is limited, and then the limit is lifted again.
+const EQUAL: &str = r#"
+    nic=$(pf)
+    vfs 8
+    all=()
+    for n in {0..7}; do all+=("$(vf "$nic" "$n")"); done
+    check "VFIO takes eight VFs" assign "${all[@]}"
+    testpmd "${all[@]}" -- --forward-mode=txonly
+    for limit in 0 10 0; do
+        ip -n pf link set "$dev" vf 3 max_tx_rate "$limit"
+        ordered start
+        sleep 4
+        ordered stop
+        sleep 1
+    done
+    ordered quit
+    ended
+    # sent ROUND: what each VF sent, 0 to 7
+    sent() { grep -o 'TX-packets: [0-9]*' /tmp/testpmd | cut -d' ' -f2 | sed -n "$(($1 * 9 + 1)),$(($1 * 9 + 8))p"; }
+    # jain: the index of Jain's fairness of what comes in, in thousandths
+    jain() { awk '{ sum += $1; squares += $1 * $1 } END { print squares ? int(1000 * sum * sum / squares / NR) : 0 }'; }
+    for round in 0 1 2; do note "round $round: $(sent $round | paste -sd' ')"; done
+    least=$(sent 0 | sort -n | head -n 1)
+    check "each of them sends" [ "$least" -gt 1000 ]
+    check "equal shares ($(sent 0 | jain))" [ "$(sent 0 | jain)" -ge 980 ]
+    limited=$(sent 1 | sed -n 4p)
+    check "the limited one sends less ($limited)" [ "$limited" -lt "$(sent 1 | sort -n | sed -n 2p)" ]
+    check "equal shares for the others ($(sent 1 | sed 4d | jain))" [ "$(sent 1 | sed 4d | jain)" -ge 980 ]
+    check "equal shares again ($(sent 2 | jain))" [ "$(sent 2 | jain)" -ge 980 ]
+"#;
+
+/// What arrives of a stream of datagrams, by the receiver's own counter and clock.
+const HELD: &str = r#"
+    nic=$(pf)
+    modprobe -a ixgbe ixgbevf
+    dev=$(netdev "$nic")
+    ip link set "$dev" up
+    set_vfs "$nic" 2
+    spread "$nic" 0 1
+    check "the VFs talk" reaches v0 10.0.0.11
+    serve v1
+    counter=/sys/class/net/$(interface v1)/statistics/rx_bytes
+    for limit in 10 20; do
+        check "a limit of $limit Mbit/s" ip link set "$dev" vf 0 max_tx_rate "$limit"
+        within v0 iperf3 --client 10.0.0.11 --udp --length 1400 --bitrate 60M --time 60 >/dev/null 2>&1 &
+        flood=$!
+        sleep 2
+        read -r before < <(within v1 cat "$counter") && begin=$(date +%s%N)
+        sleep 3
+        read -r after < <(within v1 cat "$counter") && end=$(date +%s%N)
+        kill "$flood" && wait "$flood" 2>/dev/null || true
+        rate=$(((after - before) * 8000000 / (end - begin)))
+        check "it is held within 5 % ($rate kbit/s)" [ "$((rate * 100))" -ge "$((limit * 95000))" -a "$((rate * 100))" -le "$((limit * 105000))" ]
+    done
+"#;

@@ -1,5 +1,6 @@
 //! What is measured of whole machines.
 
+mod doorbell;
 mod tcp;
 mod vfs;
 
@@ -16,8 +17,14 @@ use crate::report::Report;
 pub(crate) type Measure = fn(&Machines, usize, &mut Report) -> Result<()>;
 
 /// All of them.
-pub(crate) const ALL: [(&str, Measure); 5] =
-    [("size", size), ("boot", boot), ("vfs", vfs::vfs), ("probe", vfs::probe), ("tcp", tcp::tcp)];
+pub(crate) const ALL: [(&str, Measure); 6] = [
+    ("size", size),
+    ("doorbell", doorbell::doorbell),
+    ("boot", boot),
+    ("vfs", vfs::vfs),
+    ("probe", vfs::probe),
+    ("tcp", tcp::tcp),
+];
 
 const EMPTY: &str = "[iommu]\nmodel = \"none\"\n";
 

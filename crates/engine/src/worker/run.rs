@@ -16,8 +16,10 @@ use super::scratch::Scratch;
 use super::shared::Shared;
 use super::task::{Armed, Pass, Task};
 
-/// Rounds between two looks at the doorbells of sleeping tasks, while others keep the worker busy.
-const ROUNDS: u32 = 16;
+/// Between two looks at the doorbells of sleeping tasks while others keep the worker busy: after one was heard, and at most. A look
+/// is a system call, and takes as long as some frames.
+const SOON: Duration = Duration::from_micros(5);
+const LATE: Duration = Duration::from_micros(80);
 
 /// Rounds without work between two looks at the clock, which takes a good part of such a round.
 const IDLE_ROUNDS: u32 = 4;
@@ -35,6 +37,9 @@ pub(super) struct Worker {
     scratch: Scratch,
     active: Vec<Active>,
     given: Vec<Arc<Task>>,
+    /// When to look at doorbells again, and how long that is after the last time.
+    hear_at: Instant,
+    hearing: Duration,
     polling: Duration,
     longest: Duration,
     quantum: Quantum,
@@ -67,7 +72,18 @@ impl Worker {
     ) -> Self {
         let (active, given) = (Vec::new(), Vec::new());
         let quantum = Quantum::new();
-        Self { shared, participant, scratch, active, given, polling: longest, longest, quantum }
+        Self {
+            shared,
+            participant,
+            scratch,
+            active,
+            given,
+            hear_at: Instant::now(),
+            hearing: SOON,
+            polling: longest,
+            longest,
+            quantum,
+        }
     }
 
     /// Runs until the engine is dropped.
@@ -83,12 +99,18 @@ impl Worker {
             if !worked && self.active.iter().all(|active| active.settled) {
                 self.sleep();
                 worked = true; // time has passed
-            } else if rounds.is_multiple_of(ROUNDS) {
-                self.shared.hear();
+            } else if now >= self.hear_at {
+                self.hear(now);
             } else if !worked {
                 std::hint::spin_loop();
             }
         }
+    }
+
+    /// Looks at the doorbells of sleeping tasks; less often as long as none rings.
+    fn hear(&mut self, now: Instant) {
+        self.hearing = if self.shared.hear() { SOON } else { (self.hearing * 2).min(LATE) };
+        self.hear_at = now + self.hearing;
     }
 
     /// Does what others want; `false` if that is to stop.
@@ -190,6 +212,7 @@ impl Worker {
             Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
         });
         self.shared.sleep(timeout.as_ref());
+        self.hearing = SOON;
         if until.is_none() {
             self.adapt(before.elapsed());
         }

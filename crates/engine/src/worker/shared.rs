@@ -130,9 +130,9 @@ impl Shared {
         })
     }
 
-    /// Rings the doorbells whose events have come.
-    pub(super) fn hear(&self) {
-        self.wait(Some(&Timespec::default()));
+    /// Rings the doorbells whose events have come; whether there was one.
+    pub(super) fn hear(&self) -> bool {
+        self.wait(Some(&Timespec::default()))
     }
 
     /// Sleeps until a doorbell rings, somebody calls, or `timeout` is over; not at all if somebody has called already.
@@ -145,7 +145,7 @@ impl Shared {
         self.asleep.store(false, Ordering::SeqCst);
     }
 
-    fn wait(&self, timeout: Option<&Timespec>) {
+    fn wait(&self, timeout: Option<&Timespec>) -> bool {
         let none = epoll::Event {
             flags: epoll::EventFlags::empty(),
             data: epoll::EventData::new_u64(WAKE),
@@ -162,5 +162,6 @@ impl Shared {
                 doorbell.ring();
             }
         }
+        heard > 0
     }
 }

@@ -193,3 +193,6 @@ fn listen(folder: &Path) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests;

@@ -96,3 +96,6 @@ impl Inputs {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

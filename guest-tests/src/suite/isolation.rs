@@ -10,6 +10,9 @@ pub(super) fn tests() -> Vec<Test> {
         guest("isolation::peers", script(PEERS)).platform(TREE).minutes(10),
         guest("isolation::functions_beside_a_switch", script(BESIDE)).platform(BESIDE_TREE),
         guest("isolation::conventional", script(CONVENTIONAL)).platform(CONVENTIONAL_TREE),
+        guest("isolation::through_a_bridge", script(THROUGH))
+            .platform(CONVENTIONAL_TREE)
+            .cmdline("iommu=pt memmap=1M$0x10000000"),
         guest("isolation::errors", script(ERRORS)).platform(without_iommu(TREE)).minutes(10),
     ]
 }
@@ -261,6 +264,19 @@ const CONVENTIONAL: &str = r#"
     check "arrives too" eventually reached "$function1"
     expect_eq "the root complex blocks the rest" "$(exercise "$function0" "$WRITE" 0 0x1000)" '0x00000108 0x00000004'
     expect_match "with the function's own number" "$(faults | tail -n 1)" "DMA Write.*${function0#0000:}.*fault addr"
+"#;
+
+/// The kernel passes everything through, by the context entry of the bridge's id: of the devices' own there are no requests.
+const THROUGH: &str = r#"
+    one=${found[2]} memory=0x10000000
+    echo 1 >"$(device "$one")/enable"
+    setpci -s "$one" COMMAND=6:6
+    put "$memory" 0x11111111
+    expect_eq "a write to memory goes well" "$(exercise "$one" "$WRITE" 0 "$memory")" "$WENT_WELL"
+    refuse "the memory has changed" test "$(get "$memory")" = 0x11111111
+    expect_eq "a read too" "$(exercise "$one" "$READ" "$memory" 0 | cut -d' ' -f2)" 0x00000000
+    expect_eq "nothing was blocked" "$(faults | wc -l)" 0
+    expect_match "the group's domain is one that passes through" "$(cat "$(device "$one")/iommu_group/type")" "identity"
 "#;
 
 /// Errors as the guest's own driver tells of them: the right function, the right error.

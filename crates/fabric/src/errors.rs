@@ -1,7 +1,7 @@
 //! Requests that went wrong: who notices, and the error message's way up to its root port (PCI Express base 6.0, 6.2.3, 6.2.4).
 //!
 //! Configuration requests and a CPU's accesses that nobody claims are no errors here: software probes by them. Requests of
-//! devices integrated into the root complex are counted only, since there is no event collector to report them.
+//! devices integrated into the root complex that nothing takes are counted only: no function there has seen them.
 //!
 //! Left out: malformed requests, link errors: nothing here can have them. A lost completion's timeout doesn't take any time.
 
@@ -10,7 +10,7 @@ use pando_tlp::{ErrorMessage, Fault, RequesterId, TlpHeader};
 
 use crate::hub::{Destination, Hub, Landing, Question};
 use crate::routes::{Arrival, DeadEnd, Refusal, Routes};
-use crate::topology::{BusIndex, PortIndex};
+use crate::topology::{BusIndex, PortIndex, ROOT_BUS};
 use crate::tree::Tree;
 use crate::verdict::{AddressType, Request};
 
@@ -163,7 +163,7 @@ impl Hub {
         let crossing = match arrival {
             Ok(Arrival::Inside(_)) => target.and_then(|at| routes.topology.bus_of(at.device)),
             Ok(Arrival::Peer(peer)) => Some(routes.topology.port(peer).bus),
-            _ => Some(crate::topology::ROOT_BUS),
+            _ => Some(ROOT_BUS),
         };
         let mut bus = of.bus;
         while let Some(port) = routes.topology.bus(bus).above.filter(|_| Some(bus) != crossing) {
@@ -200,14 +200,19 @@ impl Hub {
         let Some(message) = bridge.detect(error) else { return };
         match bridge.kind() {
             PortKind::RootPort => bridge.receive(bridge.id(), message),
-            _ => {
-                send(tree, tree.topology.port(port).bus, bridge.id(), message);
-            }
+            _ => send(tree, tree.topology.port(port).bus, bridge.id(), message),
         }
     }
 }
 
+/// Up to its root port, or to the event collector for devices of the root bus.
 fn send(tree: &Tree, mut bus: BusIndex, source: RequesterId, message: ErrorMessage) {
+    if bus == ROOT_BUS {
+        let devices = &tree.topology.bus(bus).devices;
+        let mut devices = devices.iter().map(|device| &tree.devices[device.0]);
+        let _is_collected = devices.any(|device| device.collect(source, message));
+        return;
+    }
     while let Some(port) = tree.topology.bus(bus).above {
         let bridge = &tree.bridges[port.0];
         if !bridge.forward(message) {

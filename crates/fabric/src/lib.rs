@@ -12,8 +12,7 @@
 //! Invariant: nothing here knows a packet, a NIC or KVM. Invariant: a device is never called with a lock of the tree held,
 //! but for asking what it decodes and which doorbells it wants.
 //!
-//! Not implemented: hot-plug, I/O space, errors of links, a root complex event collector; of a bridge to conventional PCI: switches
-//! and further bridges behind it.
+//! Not implemented: hot-plug, I/O space, errors of links, further bridges behind one to conventional PCI.
 
 mod builder;
 mod counters;

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use pando_tlp::{Access, Gpa, RequesterId};
+use pando_tlp::{Access, ErrorMessage, Gpa, RequesterId};
 
 use crate::{DetectedError, FunctionId};
 
@@ -121,6 +121,12 @@ pub trait Device: Send + Sync {
     /// A function of the device has received a request that is wrong: it logs the error and reports it through its link. Takes
     /// no lock that is held while the tree is called.
     fn detect(&self, _place: ErrorPlace, _error: &DetectedError) {}
+
+    /// An error message of a function integrated into the root complex, offered to what else is there: whether this is its
+    /// collector.
+    fn collect(&self, _source: RequesterId, _message: ErrorMessage) -> bool {
+        false
+    }
 
     /// Appends every doorbell wanted now.
     fn doorbells(&self, doorbells: &mut Vec<Doorbell>);

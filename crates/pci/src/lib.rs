@@ -13,12 +13,14 @@ mod config_space;
 mod device;
 mod endpoint;
 mod error;
+mod event_collector;
 mod header;
 mod layout;
 mod model;
 mod msi;
 mod msix;
 mod presence;
+mod root_errors;
 mod spec;
 mod vectors;
 
@@ -41,6 +43,7 @@ pub use endpoint::config::{
 pub use endpoint::slot::Slot;
 pub use endpoint::{Endpoint, EndpointReport, FunctionPort, FunctionReport, Functions};
 pub use error::ConfigError;
+pub use event_collector::EventCollector;
 pub use header::Identity;
 pub use layout::LayoutError;
 pub use model::{FunctionId, Model};

@@ -13,6 +13,8 @@ pub(super) fn tests() -> Vec<Test> {
         guest("isolation::through_a_bridge", script(THROUGH))
             .platform(CONVENTIONAL_TREE)
             .cmdline("iommu=pt memmap=1M$0x10000000"),
+        guest("isolation::event_collector", script(COLLECTOR))
+            .platform(without_iommu(COLLECTOR_TREE)),
         guest("isolation::errors", script(ERRORS)).platform(without_iommu(TREE)).minutes(10),
     ]
 }
@@ -106,6 +108,22 @@ id = "rp1"
 [[exerciser]]
 id = "express"
 at = "rp1"
+vfs = 0
+"#;
+
+/// Two integrated endpoints and a collector of their errors.
+const COLLECTOR_TREE: &str = r#"
+[root-complex]
+event-collector = true
+[[exerciser]]
+id = "first"
+at = "root-bus"
+device = 16
+vfs = 0
+[[exerciser]]
+id = "second"
+at = "root-bus"
+device = 17
 vfs = 0
 "#;
 
@@ -277,6 +295,26 @@ const THROUGH: &str = r#"
     expect_eq "a read too" "$(exercise "$one" "$READ" "$memory" 0 | cut -d' ' -f2)" 0x00000000
     expect_eq "nothing was blocked" "$(faults | wc -l)" 0
     expect_match "the group's domain is one that passes through" "$(cat "$(device "$one")/iommu_group/type")" "identity"
+"#;
+
+/// Errors of integrated endpoints reach the guest's driver through the collector.
+const COLLECTOR: &str = r#"
+    collector=$(lspci -Dn -d 1234:0f04 | cut -d' ' -f1)
+    expect_match "the collector says whose errors it gathers" "$(lspci -vvv -s "$collector")" "Endpoint Association"
+    expect_match "Linux handles its errors" "$(dmesg)" "pcieport $collector: AER: enabled"
+    open "$first" "$second"
+
+    mark
+    setpci -s "$second" ECAP_AER+14.l=0
+    expect_eq "a refused register reads all ones" "$(get $(($(bar "$second" 0) + 0x800)))" 0xFFFFFFFF
+    check "the collector tells of the device" told "$collector: AER: Correct(ed|able) $FROM $second"
+
+    mark
+    forget "$second"
+    expect_eq "a poisoned write is sent" "$(exercise "$first" $((WRITE | POISONED)) 0 "$(bar "$second" 1)")" "$WENT_WELL"
+    check "the collector tells of its receiver" told "$collector: AER: Uncorrect(ed|able) \(Non-Fatal\) $FROM $second"
+    check "which has its own error" told "$second: .*\[12\] TLP"
+    refuse "and has thrown it away" reached "$second"
 "#;
 
 /// Errors as the guest's own driver tells of them: the right function, the right error.

@@ -10,7 +10,8 @@ use super::Bridge;
 use crate::aer::{self, Controls, DetectedError};
 use crate::capability::pcie::PortKind;
 use crate::config_space::ConfigSpace;
-use crate::spec::aer::*;
+use crate::root_errors;
+use crate::spec::aer::ROOT_STATUS_AT;
 use crate::spec::header::{
     BRIDGE_SERR, COMMAND, COMMAND_SERR, INTERRUPT, SECONDARY_STATUS, STATUS_SYSTEM_ERROR,
 };
@@ -73,7 +74,7 @@ impl Bridge {
         let due = {
             let space = &mut self.lock().space;
             let was_due = self.is_due(space);
-            receive(space, self.places.aer, source, message);
+            root_errors::receive(space, self.places.aer, source, message);
             !was_due && self.is_due(space)
         };
         if due {
@@ -95,33 +96,6 @@ impl Bridge {
         if self.kind != PortKind::RootPort {
             return false;
         }
-        let command = space.read(self.places.aer + ROOT_COMMAND_AT);
-        let status = space.read(self.places.aer + ROOT_STATUS_AT);
-        [
-            (REPORT_CORRECTABLE, CORRECTABLE_RECEIVED),
-            (REPORT_NON_FATAL, NON_FATAL_RECEIVED),
-            (REPORT_FATAL, FATAL_RECEIVED),
-        ]
-        .iter()
-        .any(|(enable, received)| command & enable != 0 && status & received != 0)
+        root_errors::is_due(space, self.places.aer)
     }
-}
-
-/// The first message of either class leaves its sender's id, further ones only say that there were more.
-fn receive(space: &mut ConfigSpace, aer: u16, source: RequesterId, message: ErrorMessage) {
-    let old = space.read(aer + ROOT_STATUS_AT);
-    let source = u32::from(source.0);
-    let (received, shift, class) = match message {
-        ErrorMessage::Correctable => (CORRECTABLE_RECEIVED, 0, 0),
-        ErrorMessage::NonFatal => (UNCORRECTABLE_RECEIVED, 16, NON_FATAL_RECEIVED),
-        ErrorMessage::Fatal => (UNCORRECTABLE_RECEIVED, 16, FATAL_RECEIVED),
-    };
-    let mut new = received | class;
-    if old & received != 0 {
-        new |= received << 1;
-    } else {
-        space.set(aer + ERROR_SOURCE, 0xffff << shift, source << shift);
-        new |= if message == ErrorMessage::Fatal { FIRST_FATAL } else { 0 };
-    }
-    space.set(aer + ROOT_STATUS_AT, new, new);
 }

@@ -86,6 +86,12 @@ pub(crate) fn ari(next: u8) -> ExtendedCapability {
     ExtendedCapability { id: ids::ARI, version: 1, registers }
 }
 
+/// The device numbers of the root bus whose errors an event collector gathers (7.9.10).
+pub(crate) fn endpoint_association(devices: u32) -> ExtendedCapability {
+    let registers = vec![Register::default(), Register::ro(devices)];
+    ExtendedCapability { id: ids::ENDPOINT_ASSOCIATION, version: 1, registers }
+}
+
 /// Device Serial Number, an EUI-64 (7.9.3).
 pub(crate) fn serial_number(serial: u64) -> ExtendedCapability {
     let registers =

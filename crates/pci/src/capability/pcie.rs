@@ -143,10 +143,24 @@ pub(crate) fn port(port: &Port) -> Capability {
         registers[2].rw |= BRIDGE_RETRY;
     }
     if port.kind == PortKind::RootPort {
-        registers[7] = Register::rw(0, ROOT_CONTROL);
-        registers[8] = Register::ro(0).with_rw1c(ROOT_PME_STATUS);
+        root_registers(&mut registers);
     }
     Capability { id: ids::PCI_EXPRESS, registers }
+}
+
+/// The capability of a Root Complex Event Collector.
+pub(crate) fn event_collector() -> Capability {
+    let mut registers = empty(TYPE_EVENT_COLLECTOR << TYPE_SHIFT);
+    registers[1] = Register::ro(ROLE_BASED_ERRORS);
+    registers[2] = Register::rw(0, ERROR_REPORTING).with_rw1c(DETECTED_ERRORS);
+    root_registers(&mut registers);
+    Capability { id: ids::PCI_EXPRESS, registers }
+}
+
+/// Root Control and Root Status.
+fn root_registers(registers: &mut [Register]) {
+    registers[7] = Register::rw(0, ROOT_CONTROL);
+    registers[8] = Register::ro(0).with_rw1c(ROOT_PME_STATUS);
 }
 
 /// Slot registers of a port without hot-plug. Without a slot only Presence Detect State exists, and is set (7.5.3.11).

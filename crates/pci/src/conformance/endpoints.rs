@@ -1,10 +1,12 @@
-//! A physical and a virtual function.
+//! A physical, a conventional and a virtual function, and an event collector.
+
+use std::sync::Arc;
 
 use pando_tlp::RequesterId;
 
 use super::*;
-use crate::testing::{Card, SRIOV, config, pf, vf};
-use crate::{Device, EndpointConfig, FunctionId};
+use crate::testing::{Card, SRIOV, Wire, WireLink, config, pf, vf};
+use crate::{ConfigKind, Device, EndpointConfig, EventCollector, FunctionId, Identity};
 
 struct Function {
     card: Card,
@@ -189,4 +191,74 @@ fn virtual_function() {
         rw(0x138, 0x000c, 0x000c_0000),
     ];
     check("virtual function", &[&COMMON[..], &own].concat(), || Function::boxed(FunctionId::Vf(2)));
+}
+
+struct Collector(EventCollector);
+
+const COLLECTOR: RequesterId = RequesterId(0x00f8);
+
+impl Subject for Collector {
+    fn read(&self, register: u16) -> u32 {
+        self.0.config_read(ConfigKind::Type0, COLLECTOR, register).unwrap()
+    }
+
+    fn write(&self, register: u16, value: u32, enables: ByteEnables) {
+        self.0.config_write(ConfigKind::Type0, COLLECTOR, register, value, enables).unwrap();
+    }
+
+    fn raise(&self, register: u16, bits: u32) {
+        self.0.raise_bits(register, bits);
+    }
+
+    fn hot_reset(&self) {
+        self.0.hot_reset();
+    }
+
+    fn cold_reset(&self) {
+        self.0.reset();
+    }
+
+    fn function_level_reset(&self) -> bool {
+        false
+    }
+}
+
+#[test]
+fn event_collector() {
+    let bits = 0x0057_f030;
+    let rows = [
+        ro(0x00, 0x0f04_1234),
+        mixed(0x04, 0x0011_0000, 0x0546, 0xf900_0000),
+        ro(0x08, 0x0807_0000),
+        rw(0x0c, 0, 0xff),
+        ro(0x34, 0x40),
+        rw(0x3c, 0, 0xff),
+        ro(0x40, 0x0013_4801),
+        rw(0x44, 0x0008, 0x0003),
+        rw(0x48, 0x0180_6005, 0x0071_0000),
+        rw(0x4c, 0, 0xffff_fffc),
+        rw(0x50, 0, 0xffff_ffff),
+        rw(0x54, 0, 0xffff),
+        rw(0x58, 0, 1),
+        ro(0x60, 0x00a2_0010),
+        ro(0x64, 0x8000),
+        mixed(0x68, 0, 0x000f, 0x000f_0000),
+        rw(0x7c, 0, 0x000f),
+        mixed(0x80, 0, 0, 0x0001_0000),
+        ro(0x100, 0x1382_0001),
+        mixed(0x104, 0, 0, bits).sticky(bits),
+        rw(0x108, 0x0040_0000, bits).sticky(bits),
+        rw(0x10c, 0x0046_2030, bits).sticky(bits),
+        mixed(0x110, 0, 0, 0xf1c1).sticky(0xf1c1),
+        rw(0x114, 0xe000, 0xf1c1).sticky(0xf1c1),
+        rw(0x12c, 0, 0x7),
+        mixed(0x130, 0, 0, 0x7f).sticky(0x7f),
+        ro(0x138, 0x0001_0007),
+        ro(0x13c, 0x0003_0000),
+    ];
+    check("event collector", &rows, || {
+        let identity = Identity { vendor: 0x1234, device: 0x0f04, ..Identity::default() };
+        let link = Arc::new(WireLink(Wire::new()));
+        Box::new(Collector(EventCollector::new(identity, 0xf8, 0x3_0000, link).unwrap()))
+    });
 }

@@ -86,5 +86,7 @@ pub(crate) const BRIDGE_PARITY: u32 = 1 << 16;
 pub(crate) const BRIDGE_SERR: u32 = 1 << 17;
 /// Bridge Control: Secondary Bus Reset.
 pub(crate) const BRIDGE_SECONDARY_RESET: u32 = 1 << 22;
+/// Class Code of a Root Complex Event Collector.
+pub(crate) const CLASS_EVENT_COLLECTOR: u32 = 0x08_0700;
 /// Class Code of a port: PCI-to-PCI bridge.
 pub(crate) const CLASS_BRIDGE: u32 = 0x06_0400;

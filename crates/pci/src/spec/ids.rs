@@ -15,6 +15,8 @@ pub(crate) const MSIX: u8 = 0x11;
 pub(crate) const AER: u16 = 0x0001;
 /// Device Serial Number.
 pub(crate) const SERIAL_NUMBER: u16 = 0x0003;
+/// Root Complex Event Collector Endpoint Association.
+pub(crate) const ENDPOINT_ASSOCIATION: u16 = 0x0007;
 /// Access Control Services.
 pub(crate) const ACS: u16 = 0x000d;
 /// Alternative Routing-ID Interpretation.

@@ -25,6 +25,8 @@ pub(crate) const TYPE_DOWNSTREAM: u32 = 0x6;
 pub(crate) const TYPE_PCI_BRIDGE: u32 = 0x7;
 /// Device/Port Type: Root Complex Integrated Endpoint.
 pub(crate) const TYPE_INTEGRATED: u32 = 0x9;
+/// Device/Port Type: Root Complex Event Collector.
+pub(crate) const TYPE_EVENT_COLLECTOR: u32 = 0xa;
 /// PCI Express Capabilities: Slot Implemented.
 pub(crate) const SLOT_IMPLEMENTED: u32 = 1 << 24;
 

@@ -9,7 +9,7 @@ use pando_fabric::{
     Fabric, FabricBuilder, FabricConfig, Host, Place, PortOptions, UpstreamFunction,
 };
 use pando_firmware::layout;
-use pando_pci::{Acs, AcsServices, Slot};
+use pando_pci::{Acs, AcsServices, EventCollector, Identity, Slot};
 use pando_tlp::{Dma, Epochs, Gpa, GuestRam, Iommu, Link, Mmio, MsiSink, Requester, RequesterId};
 
 use super::cards::Cards;
@@ -83,6 +83,9 @@ pub fn build_tree(parts: &Parts<'_>) -> Result<Tree> {
     let endpoints = root.endpoints.iter().filter_map(Function::of);
     for functions in Function::devices(endpoints).values() {
         tree.cards.attach_integrated(&mut tree.fabric, functions)?;
+    }
+    if root.event_collector {
+        event_collector(&mut tree.fabric, &root.endpoints)?;
     }
     if let (Some(dmar), Some(registers)) = (&parts.layout.dmar, iommu.registers) {
         tree.fabric.add_fixed(Gpa(dmar.base), layout::DMAR.size, registers)?;
@@ -184,6 +187,27 @@ impl Builder {
         }
         Ok(Tree { fabric, ioapic: link.dma(requester), reset, keep, reports })
     }
+}
+
+/// A collector of the errors of all endpoints on the root bus.
+fn event_collector(fabric: &mut FabricBuilder, endpoints: &[Below]) -> Result<()> {
+    let devices = endpoints.iter().map(|endpoint| endpoint.position().device);
+    let associated = devices.fold(0, |bits, device| bits | 1 << device);
+    let identity = Identity { vendor: 0x1234, device: 0x0f04, ..Identity::default() };
+    let mut built = Ok(());
+    fabric.attach_integrated("event-collector", None, |link, device| match EventCollector::new(
+        identity,
+        device << 3,
+        associated,
+        link,
+    ) {
+        Ok(collector) => vec![Arc::new(collector)],
+        Err(error) => {
+            built = Err(error);
+            Vec::new()
+        }
+    })?;
+    built.context("the event collector")
 }
 
 /// A way into the root complex for what is no PCI function.

@@ -43,7 +43,8 @@ pub(super) fn build(
     let mut endpoints: Vec<Below> = endpoints.into_iter().filter_map(endpoint).collect();
     endpoints.sort_by_key(Below::position);
     let ports = parts.ports(file.root_ports, numbers);
-    (RootComplex { peer_to_peer: file.peer_to_peer, ports, endpoints }, captures)
+    let (peer_to_peer, event_collector) = (file.peer_to_peer, file.event_collector);
+    (RootComplex { peer_to_peer, event_collector, ports, endpoints }, captures)
 }
 
 fn captures(file: &File) -> Vec<Capture> {

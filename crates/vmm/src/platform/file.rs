@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) machine: Machine,
     pub(super) iommu: IommuModel,
     pub(super) peer_to_peer: bool,
+    pub(super) event_collector: bool,
     pub(super) root_ports: Vec<PortEntry>,
     pub(super) switches: Vec<SwitchEntry>,
     pub(super) nics: Vec<NicEntry>,
@@ -104,6 +105,7 @@ impl File {
             .table("iommu", &keys::IOMMU)
             .and_then(|table| table.choice("model", &IommuModel::NAMES, |_| true));
         let root = file.table("root-complex", &keys::ROOT_COMPLEX);
+        let of_root = |key| root.as_ref().and_then(|table| table.boolean(key)).unwrap_or(false);
         let root_ports = file.tables("root-port", &keys::ROOT_PORT, ENTRIES);
         Self {
             machine: file
@@ -111,7 +113,8 @@ impl File {
                 .map(|table| machine(&table))
                 .unwrap_or_default(),
             iommu: iommu.map_or(IommuModel::DEFAULT, Spanned::into_inner),
-            peer_to_peer: root.and_then(|table| table.boolean("peer-to-peer")).unwrap_or(false),
+            peer_to_peer: of_root("peer-to-peer"),
+            event_collector: of_root("event-collector"),
             root_ports: root_ports.iter().filter_map(|table| port(table, 1)).collect(),
             switches: file
                 .tables("switch", &keys::SWITCH, ENTRIES)

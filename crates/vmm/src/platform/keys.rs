@@ -115,12 +115,20 @@ pub(super) const IOMMU: Section = Section {
 pub(super) const ROOT_COMPLEX: Section = Section {
     name: "[root-complex]",
     about: "Bus 0, on which the root ports are.",
-    keys: &[key(
-        "peer-to-peer",
-        "`true` or `false`",
-        "`false`",
-        "Whether requests cross from one root port to another; without it they end as Unsupported Request.",
-    )],
+    keys: &[
+        key(
+            "peer-to-peer",
+            "`true` or `false`",
+            "`false`",
+            "Whether requests cross from one root port to another; without it they end as Unsupported Request.",
+        ),
+        key(
+            "event-collector",
+            "`true` or `false`",
+            "`false`",
+            "Whether there is a Root Complex Event Collector, which reports the errors of endpoints on bus 0.",
+        ),
+    ],
 };
 
 pub(super) const ROOT_PORT: Section = Section {

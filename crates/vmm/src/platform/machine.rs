@@ -50,6 +50,8 @@ impl IommuModel {
 pub struct RootComplex {
     /// Whether requests cross from one root port to another.
     pub peer_to_peer: bool,
+    /// Whether there is a Root Complex Event Collector, at a device number that nothing else has.
+    pub event_collector: bool,
     /// The root ports, by device and function number on bus 0.
     pub ports: Vec<Port>,
     /// The endpoints on bus 0, by device and function number.

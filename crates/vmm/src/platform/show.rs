@@ -34,7 +34,8 @@ impl Platform {
         below.extend(root.endpoints.iter().map(|each| (each.position(), self.below(each))));
         below.sort_by_key(|(position, _)| *position);
         let below = below.into_iter().map(|(_, line)| line).collect();
-        let line = Line { text: format!("root complex{across}"), below };
+        let collector = if root.event_collector { ", event collector" } else { "" };
+        let line = Line { text: format!("root complex{across}{collector}"), below };
         // Writing to a string cannot fail.
         let _ = line.write(&mut text, "");
         text

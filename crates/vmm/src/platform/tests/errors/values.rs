@@ -18,7 +18,7 @@ xyzzy = 1
             "2:2: unknown key `machin` in a platform file; did you mean `machine`?",
             "4:1: unknown key `cpu` in [machine]; did you mean `cpus`?",
             "6:1: unknown key `modle` in [iommu]; did you mean `model`?",
-            "8:1: unknown key `xyzzy` in [root-complex]; its keys are `peer-to-peer`",
+            "8:1: unknown key `xyzzy` in [root-complex]; its keys are `peer-to-peer` and `event-collector`",
         ],
     },
     Case {

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use anyhow::{Context, Result, ensure};
 
@@ -28,10 +30,15 @@ impl FuzzTarget {
 /// Runs what the options ask for; fails at the first fault.
 pub(crate) fn run(options: &cli::Fuzz) -> Result<ExitCode> {
     // Ctrl-C is for the target, which ends with a summary; then this ends too.
-    ctrlc::set_handler(|| ()).context("cannot take Ctrl-C over")?;
+    let stopped = Arc::new(AtomicBool::new(false));
+    let stop = stopped.clone();
+    ctrlc::set_handler(move || stop.store(true, SeqCst)).context("cannot take Ctrl-C over")?;
     let targets = options.target.as_ref().map_or(&FuzzTarget::ALL[..], std::slice::from_ref);
     let built = targets.iter().map(|target| build(*target)).collect::<Result<Vec<_>>>()?;
     for (target, program) in targets.iter().zip(built) {
+        if stopped.load(SeqCst) {
+            break;
+        }
         if !one(*target, &program, options)? {
             return Ok(ExitCode::FAILURE);
         }

@@ -21,7 +21,7 @@ use super::task::{Armed, Pass, Task};
 const SOON: Duration = Duration::from_micros(5);
 const LATE: Duration = Duration::from_micros(80);
 
-/// Rounds without work between two looks at the clock, which takes a good part of such a round.
+/// Rounds without work between two looks at the clock and two pauses, each of which takes a good part of such a round.
 const IDLE_ROUNDS: u32 = 4;
 
 /// How soon a paused task tries again by itself.
@@ -101,7 +101,7 @@ impl Worker {
                 worked = true; // time has passed
             } else if now >= self.hear_at {
                 self.hear(now);
-            } else if !worked {
+            } else if !worked && rounds.is_multiple_of(IDLE_ROUNDS) {
                 std::hint::spin_loop();
             }
         }

@@ -108,14 +108,13 @@ impl Transmitter {
         guard: &Guard<'_>,
         scratch: &mut Scratch,
     ) -> Result<(usize, Waiting), QueueError> {
-        let tables = self.switch.tables();
-        let sender = tables.port(self.from);
-        let tagging = sender.policy.as_ref().map_or(Tagging::AsSent, |policy| policy.tagging);
-        let mut batch = Batch::of(sender.group(), tagging);
+        let mut batch = self.batch();
         self.queue.fetch(guard, &mut batch)?;
         if batch.is_empty() {
             return Ok((0, Waiting::default()));
         }
+        // No older than the frames: what was configured before one was sent holds for it.
+        let tables = self.switch.tables();
         if batch.len() <= FEW {
             bring_near(&tables, self.last);
         }
@@ -141,6 +140,14 @@ impl Transmitter {
         forward.witness();
         let waiting = forward.waiting;
         Ok((frames, waiting))
+    }
+
+    /// An empty batch of this sender's.
+    fn batch<'g>(&self) -> Batch<'g> {
+        let tables = self.switch.tables();
+        let sender = tables.port(self.from);
+        let tagging = sender.policy.as_ref().map_or(Tagging::AsSent, |policy| policy.tagging);
+        Batch::of(sender.group(), tagging)
     }
 
     pub(super) fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
@@ -399,3 +406,6 @@ fn bits(mut bits: u64) -> impl Iterator<Item = usize> {
         Some(lowest)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,7 @@ mod sriov;
 mod traffic;
 mod uplink;
 mod vfio;
+mod virtio;
 mod vtd;
 
 use crate::test::Test;
@@ -51,6 +52,7 @@ pub fn tests() -> Vec<Test> {
         intel::tests(),
         isolation::tests(),
         vfio::tests(),
+        virtio::tests(),
         vtd::tests(),
         dpdk::tests(),
         lifecycle::tests(),

@@ -1,4 +1,4 @@
-//! Finishes in software what a receiver doesn't take unfinished: partial checksums and long TCP frames (virtio 1.3, 5.1.6).
+//! Finishes in software what a receiver doesn't take unfinished: partial checksums, long frames of TCP or of UDP datagrams (virtio 1.3, 5.1.6).
 //!
 //! A frame is first copied into the finisher's own memory, where its sender can't change it any more, and judged there. Leaves
 //! out tunnels: no NIC of ours offers them.
@@ -16,6 +16,7 @@ use vm_memory::VolatileSlice;
 use crate::{Accepts, Batch, Checksum, FrameRef, Offload, QueueError, Receive, Segmentation};
 pub use checksum::Sum;
 pub use counters::{FinishCounters, Unfinishable};
+pub use headers::ether_type;
 pub(crate) use headers::network;
 use headers::{HEADERS, Headers};
 use segment::Template;

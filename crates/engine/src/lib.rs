@@ -4,6 +4,7 @@
 //! each, from the sender's buffers into the receiver's.
 
 pub mod fault;
+pub mod packet;
 pub mod pcap;
 pub mod ring;
 pub mod uplink;
@@ -16,6 +17,7 @@ mod finish;
 mod frame;
 mod offload;
 mod queue;
+mod rss;
 mod switch;
 #[cfg(test)]
 mod testing;
@@ -25,13 +27,16 @@ pub use capture::Capture;
 pub use counter::Counter;
 pub use doorbell::Doorbell;
 pub use finish::{
-    Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Sum, Taker, Unfinishable,
+    Delivered, Finish, FinishCounters, Finisher, MAX_FRAME, Sum, Taker, Unfinishable, ether_type,
 };
 pub use frame::{Batch, Frame, FrameRef, HEAD, MacAddress, Tagging, Vlan};
 pub use offload::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
 pub use queue::{QueueError, Receive, Service, Transmit};
+pub use rss::{HashTypes, RSS_KEY, Rss};
 pub use switch::{
     DropReason, Filter, HashFilter, Mirror, Policy, Port, PortKind, PortReport, PortSettings,
     QueueCounters, QueueReport, Rate, Steer, Switch, VlanSet, Witness,
 };
-pub use worker::{Engine, EngineReport, OnError, ReceiveHandle, TaskHandle, WorkerReport};
+pub use worker::{
+    Engine, EngineReport, OnError, ReceiveHandle, Reminder, TaskHandle, WorkerReport,
+};

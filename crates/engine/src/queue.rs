@@ -1,5 +1,7 @@
 //! What a NIC personality gives the engine: its queues. A worker calls one queue at a time, under a guard, once per batch.
 
+use std::time::Instant;
+
 use pando_tlp::{Fault, Guard};
 
 use crate::{Accepts, Batch};
@@ -38,6 +40,16 @@ pub trait Transmit: Send {
 
     /// Doorbells aren't needed: the queue is being polled from now on.
     fn disarm(&mut self, guard: &Guard<'_>) -> Result<(), QueueError>;
+
+    /// As [`Receive::due`].
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// As [`Receive::remind`].
+    fn remind(&mut self, _guard: &Guard<'_>) -> Result<(), QueueError> {
+        Ok(())
+    }
 }
 
 /// A queue of buffers that the driver wants frames in.
@@ -59,6 +71,16 @@ pub trait Receive: Send {
 
     /// A frame is likely to come right now: asks for the memory that delivering it begins with. Nothing is decided by this.
     fn bring_near(&self) {}
+
+    /// When an interrupt that it holds back is due; `None`: it holds none back. Asked after each pass.
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Sends the interrupt that it holds back, unless that still isn't due. Called about when it is.
+    fn remind(&mut self, _guard: &Guard<'_>) -> Result<(), QueueError> {
+        Ok(())
+    }
 }
 
 /// A queue that isn't packets: a control queue, served by a worker like any other.

@@ -94,7 +94,7 @@ pub struct SplitRing {
     near: u16,
     /// The oldest chain not put, and so the used index too.
     position: u16,
-    /// The used index the driver has seen.
+    /// The used index that the driver was asked about last.
     published: u16,
     /// Without event index: the driver is told not to notify.
     quiet: bool,
@@ -224,6 +224,13 @@ impl SplitRing {
         self.used.store_words(element, [u32::from(self.heads[slot]), written])?;
         self.position = self.position.wrapping_add(1);
         Ok(())
+    }
+
+    /// Shows the driver everything put so far, and leaves the question whether it wants an interrupt to the next
+    /// [`publish`](Self::publish).
+    pub fn show(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
+        self.resolve(guard)?;
+        self.used.store(used::INDEX, self.position.to_le(), Release)
     }
 
     /// Shows the driver everything put so far; `true` if it wants an interrupt for it.

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 
-pub(crate) use cell::{Cell, Rest, contain};
+pub(crate) use cell::{Cell, Rest, contain, remind_again};
 pub use counters::{DropReason, PortReport, QueueCounters, QueueReport};
 pub use filter::{Filter, HashFilter, VlanSet};
 pub use mirror::Mirror;

@@ -1,11 +1,12 @@
 //! The virtio network header and what it says about its frame (virtio 1.3, 5.1.6; the same layout is a tap device's vnet header).
 //!
-//! Validated in both directions: what comes out of here is safe to act on. Left out: hash report, UDP segmentation, tunnels,
-//! receive segment coalescing.
+//! Validated in both directions: what comes out of here is safe to act on. Left out: what a hash report adds, tunnels, receive
+//! segment coalescing.
 
 use zerocopy::byteorder::little_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
+use crate::packet::{IPV4, IPV6};
 use crate::{Checksum, Offload, Segmentation, SegmentationKind};
 
 /// `flags`: the checksum is partial; `csum_start` and `csum_offset` say where.
@@ -45,7 +46,7 @@ const ETHERNET: u16 = 14;
 pub struct VnetHeader {
     /// [`NEEDS_CSUM`], [`DATA_VALID`].
     pub flags: u8,
-    /// [`GSO_NONE`], or [`GSO_TCPV4`] or [`GSO_TCPV6`], with [`GSO_ECN`].
+    /// [`GSO_NONE`], [`GSO_UDP_L4`], or [`GSO_TCPV4`] or [`GSO_TCPV6`], with [`GSO_ECN`].
     pub gso_type: u8,
     /// Bytes of all headers of the frame together; only a hint.
     pub hdr_len: U16,
@@ -81,12 +82,17 @@ impl VnetHeader {
     pub const LEN: usize = size_of::<Self>();
 
     /// What the header says about the frame of `len` bytes that follows it. [`DATA_VALID`] is not believed: only a device may say so.
+    /// `ether_type` is asked for the packet's where the header leaves open over which protocol datagrams are sent.
     #[inline]
-    pub fn offload(&self, len: u32) -> Result<Offload, VnetError> {
+    pub fn offload(
+        &self,
+        len: u32,
+        ether_type: impl FnOnce() -> u16,
+    ) -> Result<Offload, VnetError> {
         if self.flags & NEEDS_CSUM == 0 && self.gso_type == GSO_NONE {
             return Ok(Offload::default());
         }
-        Ok(Offload { checksum: self.checksum(len)?, segmentation: self.segmentation()? })
+        Ok(Offload { checksum: self.checksum(len)?, segmentation: self.segmentation(ether_type)? })
     }
 
     /// Whether the sender, if it is to be believed, has checked the checksum.
@@ -119,7 +125,7 @@ impl VnetHeader {
             };
             header.gso_type |= if segmentation.ecn { GSO_ECN } else { 0 };
             header.gso_size = U16::new(segmentation.size);
-            header.hdr_len = U16::new(headers_len(start, head));
+            header.hdr_len = U16::new(headers_len(segmentation.kind, start, head));
         }
         header
     }
@@ -135,11 +141,19 @@ impl VnetHeader {
         Ok(Checksum::Partial { start, offset })
     }
 
-    fn segmentation(&self) -> Result<Option<Segmentation>, VnetError> {
+    fn segmentation(
+        &self,
+        ether_type: impl FnOnce() -> u16,
+    ) -> Result<Option<Segmentation>, VnetError> {
         let kind = match self.gso_type & !GSO_ECN {
             GSO_NONE if self.gso_type == GSO_NONE => return Ok(None),
             GSO_TCPV4 => SegmentationKind::Tcp4,
             GSO_TCPV6 => SegmentationKind::Tcp6,
+            GSO_UDP_L4 if self.gso_type == GSO_UDP_L4 => match ether_type() {
+                IPV4 => SegmentationKind::Udp4,
+                IPV6 => SegmentationKind::Udp6,
+                _ => return Err(VnetError::SegmentationType),
+            },
             _ => return Err(VnetError::SegmentationType),
         };
         if self.gso_size.get() == 0 {
@@ -150,9 +164,13 @@ impl VnetHeader {
     }
 }
 
-/// Where the payload of a TCP frame starts, as far as `head` shows: with TCP's own header length, else with the least there is.
-fn headers_len(transport: u16, head: &[u8]) -> u16 {
+/// Where the payload of a long frame starts, as far as `head` shows: with TCP's own header length, else with the least there is.
+fn headers_len(kind: SegmentationKind, transport: u16, head: &[u8]) -> u16 {
     const TCP: u16 = 20;
+    const UDP: u16 = 8;
+    if !kind.is_tcp() {
+        return transport.saturating_add(UDP);
+    }
     let data_offset =
         head.get(usize::from(transport) + 12).map_or(TCP, |byte| u16::from(byte >> 4) * 4);
     transport.saturating_add(data_offset.max(TCP))

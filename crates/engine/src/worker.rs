@@ -4,6 +4,7 @@
 
 mod allowance;
 mod fair;
+mod held;
 mod progress;
 mod run;
 mod scratch;
@@ -156,6 +157,11 @@ impl Engine {
         ReceiveHandle { cell, port: port.clone(), index }
     }
 
+    /// What lets queues look again whether they have to hold interrupts back.
+    pub fn reminder(&self) -> Reminder {
+        Reminder(self.workers.clone())
+    }
+
     /// What the workers have done.
     pub fn report(&self) -> EngineReport {
         let workers = self.workers.iter().map(|worker| WorkerReport {
@@ -192,6 +198,17 @@ impl Drop for Engine {
                 let _ = thread.join();
             }
         }
+    }
+}
+
+/// Reminds queues of what they hold back, from any thread.
+#[derive(Clone)]
+pub struct Reminder(Arc<[Arc<Shared>]>);
+
+impl Reminder {
+    /// [`Receive::remind`] or [`Transmit::remind`] is soon called for every queue that holds an interrupt back.
+    pub fn remind(&self) {
+        self.0.iter().for_each(|worker| worker.remind());
     }
 }
 

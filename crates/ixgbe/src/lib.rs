@@ -21,7 +21,6 @@ mod layout;
 mod link;
 mod mailbox;
 mod nic;
-mod packet;
 mod pf;
 mod policy;
 mod queue;

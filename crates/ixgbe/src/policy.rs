@@ -19,7 +19,6 @@ use pando_pci::FunctionId;
 use crate::chip::Chip;
 use crate::identity::Model;
 use crate::layout::Layout;
-use crate::packet::{CRC, Packet, TAG};
 use crate::queue::{QUEUES, QueueIndex};
 use crate::select::flow_director::{Answer, Director, Table};
 use crate::select::{Queues, Selection};
@@ -27,6 +26,7 @@ use crate::spec::general::*;
 use crate::storage::Storage;
 use crate::transmit::number_of;
 use crate::work::Work;
+use pando_engine::packet::{CRC, Packet, TAG};
 use plan::Plan;
 use witness::watch;
 

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use pando_engine::{Frame, MacAddress, Steer};
 
 use crate::layout::{Layout, Pool};
-use crate::packet::Packet;
 use crate::queue::QueueIndex;
 use crate::spec::filter::*;
 use crate::spec::general::MRQC;
@@ -21,6 +20,7 @@ use crate::storage::Storage;
 use ethertype::EtherTypes;
 use five_tuple::FiveTuples;
 use flow_director::{Action, Director};
+use pando_engine::packet::Packet;
 use rss::Rss;
 
 /// Everything that chooses queues.

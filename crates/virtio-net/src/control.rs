@@ -1,9 +1,11 @@
 //! Commands of the control queue: from bytes to a change of the settings (virtio 1.3, 5.1.6.5). Knows no ring.
-//! Leaves out CTRL_RX_EXTRA, RSS, notification coalescing and statistics, which aren't offered: refused.
+//! Leaves out CTRL_RX_EXTRA and statistics, which aren't offered: refused.
 
 use pando_engine::{MacAddress, Vlan};
 
+use crate::coalescing::Limits;
 use crate::config::FunctionConfig;
+use crate::hashing;
 use crate::settings::{Addresses, GUEST_OFFLOADS, Settings};
 use crate::spec::{Features, ctrl};
 
@@ -15,6 +17,12 @@ pub(crate) const MAX_COMMAND: usize = 16 << 10;
 pub(crate) struct Changed {
     /// What the switch lets through to the function.
     pub(crate) filter: bool,
+    /// Which receive queue a frame goes to, or the hash it gets.
+    pub(crate) steering: bool,
+    /// How long interrupts are held back.
+    pub(crate) coalescing: bool,
+    /// What is written behind the answer.
+    pub(crate) result: Option<Limits>,
     /// What receive queues take.
     pub(crate) offloads: bool,
     /// What the configuration structure shows.
@@ -38,6 +46,7 @@ pub(crate) fn execute(
         return Err(Refused);
     }
     let filter = Changed { filter: true, ..Changed::default() };
+    let steering = Changed { steering: true, ..Changed::default() };
     match which {
         ctrl::RX_PROMISC => settings.promiscuous = on_off(data)?,
         ctrl::RX_ALLMULTI => settings.all_multicast = on_off(data)?,
@@ -58,7 +67,34 @@ pub(crate) fn execute(
             settings.announce = false;
             return Ok(Changed { config: true, ..Changed::default() });
         }
-        ctrl::MQ_PAIRS_SET => settings.pairs = pairs(data, config.queue_pairs)?,
+        ctrl::MQ_PAIRS_SET => {
+            settings.pairs = pairs(data, config.queue_pairs)?;
+            settings.hashing.spread = None;
+            return Ok(steering);
+        }
+        ctrl::MQ_RSS_CONFIG => {
+            settings.hashing = hashing::rss_config(data, config.queue_pairs).ok_or(Refused)?;
+            return Ok(steering);
+        }
+        ctrl::MQ_HASH_CONFIG => {
+            settings.hashing = hashing::hash_config(data).ok_or(Refused)?;
+            return Ok(steering);
+        }
+        ctrl::NOTF_COAL_TX_SET | ctrl::NOTF_COAL_RX_SET => {
+            let limits = Limits::of(exactly(data)?);
+            settings.coalescing.set_all(which == ctrl::NOTF_COAL_TX_SET, limits);
+            return Ok(Changed { coalescing: true, ..Changed::default() });
+        }
+        ctrl::NOTF_COAL_VQ_SET => {
+            let (queue, limits) = coalesced_queue(data)?;
+            *settings.coalescing.queue_mut(queue).ok_or(Refused)? = limits;
+            return Ok(Changed { coalescing: true, ..Changed::default() });
+        }
+        ctrl::NOTF_COAL_VQ_GET => {
+            let (queue, _) = coalesced_queue(data)?;
+            let limits = *settings.coalescing.queue_mut(queue).ok_or(Refused)?;
+            return Ok(Changed { result: Some(limits), ..Changed::default() });
+        }
         ctrl::GUEST_OFFLOADS_SET => {
             settings.offloads = offloads(data, features)?;
             return Ok(Changed { offloads: true, ..Changed::default() });
@@ -76,6 +112,10 @@ fn required(which: (u8, u8)) -> Result<Features, Refused> {
         ctrl::VLAN_ADD | ctrl::VLAN_DEL => Features::CTRL_VLAN,
         ctrl::ANNOUNCE_ACK => Features::GUEST_ANNOUNCE,
         ctrl::MQ_PAIRS_SET => Features::MQ,
+        ctrl::MQ_RSS_CONFIG => Features::RSS,
+        ctrl::MQ_HASH_CONFIG => Features::HASH_REPORT,
+        ctrl::NOTF_COAL_TX_SET | ctrl::NOTF_COAL_RX_SET => Features::NOTF_COAL,
+        ctrl::NOTF_COAL_VQ_SET | ctrl::NOTF_COAL_VQ_GET => Features::VQ_NOTF_COAL,
         ctrl::GUEST_OFFLOADS_SET => Features::CTRL_GUEST_OFFLOADS,
         _ => return Err(Refused),
     })
@@ -103,6 +143,13 @@ fn vlan(data: &[u8]) -> Result<Vlan, Refused> {
 fn pairs(data: &[u8], max: u16) -> Result<u16, Refused> {
     let pairs = u16::from_le_bytes(exactly(data)?);
     if (1..=max).contains(&pairs) { Ok(pairs) } else { Err(Refused) }
+}
+
+/// `struct virtio_net_ctrl_coal_vq`: the queue, two reserved bytes, the limits. Who only asks may leave them out.
+fn coalesced_queue(data: &[u8]) -> Result<(u16, Limits), Refused> {
+    let (queue, limits) = data.split_first_chunk::<4>().ok_or(Refused)?;
+    let limits = if limits.is_empty() { [0; 8] } else { exactly(limits)? };
+    Ok((u16::from_le_bytes([queue[0], queue[1]]), Limits::of(limits)))
 }
 
 fn offloads(data: &[u8], features: Features) -> Result<Features, Refused> {

@@ -1,5 +1,5 @@
 //! The control queue at work: takes commands off the ring, answers each at once (virtio 1.3, 5.1.6.5). Segments may be split in
-//! any way; the answer is the first writable byte.
+//! any way; the answer is the first writable byte, a result what follows.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use pando_engine::ring::{Chain, SplitRing, Writer};
 use pando_engine::{QueueError, Service};
 use pando_tlp::Guard;
 
+use crate::coalescing::Limits;
 use crate::control::{MAX_COMMAND, Refused, execute};
 use crate::shared::Shared;
 use crate::spec::{Features, ctrl};
@@ -33,18 +34,18 @@ impl ControlQueue {
         Self { ring, shared, index, features, command: Vec::new() }
     }
 
-    fn answer(&mut self, chain: &mut Chain<'_>) -> u8 {
+    fn answer(&mut self, chain: &mut Chain<'_>) -> (u8, Option<Limits>) {
         match self.run(chain) {
-            Ok(()) => ctrl::OK,
+            Ok(result) => (ctrl::OK, result),
             Err(Refused) => {
                 let command = self.command.get(..2);
                 tracing::debug!(function = self.shared.config.name, ?command, "command refused");
-                ctrl::ERR
+                (ctrl::ERR, None)
             }
         }
     }
 
-    fn run(&mut self, chain: &mut Chain<'_>) -> Result<(), Refused> {
+    fn run(&mut self, chain: &mut Chain<'_>) -> Result<Option<Limits>, Refused> {
         self.command.clear();
         let len = chain.readable_len();
         if chain.is_cut() || len > MAX_COMMAND {
@@ -63,9 +64,12 @@ impl Service for ControlQueue {
         let mut chain = Chain::new();
         let mut served = 0;
         while served < BATCH && self.ring.next(guard, &mut chain)? {
-            let answer = self.answer(&mut chain);
+            let (answer, result) = self.answer(&mut chain);
             let mut writer = Writer::new(chain.writable());
             writer.write(&[answer]);
+            if let Some(result) = result {
+                writer.write(&result.bytes());
+            }
             let written = writer.written() as u32;
             self.ring.put(guard, written)?;
             served += 1;

@@ -37,6 +37,13 @@ const OFFERED: Features = Features::CSUM
     .union(Features::GUEST_ANNOUNCE)
     .union(Features::MQ)
     .union(Features::CTRL_MAC_ADDR)
+    .union(Features::VQ_NOTF_COAL)
+    .union(Features::NOTF_COAL)
+    .union(Features::GUEST_USO4)
+    .union(Features::GUEST_USO6)
+    .union(Features::HOST_USO)
+    .union(Features::HASH_REPORT)
+    .union(Features::RSS)
     .union(Features::SPEED_DUPLEX)
     .union(Features::INDIRECT_DESC)
     .union(Features::EVENT_IDX)
@@ -95,7 +102,8 @@ impl Function {
         offered.set(Features::SR_IOV, config.sr_iov);
         let common = Common::new(offered, layout::vectors(pairs), queues, config.queue_size);
         let epochs = wiring.link.epochs().clone();
-        let shared = Shared::new(config, wiring.port, wiring.interrupts, epochs);
+        let reminder = wiring.engine.reminder();
+        let shared = Shared::new(config, wiring.port, wiring.interrupts, epochs, reminder);
         Self {
             shared: Arc::new(shared),
             link: wiring.link,
@@ -257,6 +265,7 @@ impl Function {
         match (Starter { engine, dma, shared, features }).start(queue, role, registers) {
             Ok(running) => {
                 self.shared.set_doorbell(queue, Some(running.doorbell().clone()));
+                self.shared.queue_enabled(queue, role);
                 *slot = Some(running);
                 done.doorbells_changed = true;
             }
@@ -270,6 +279,7 @@ impl Function {
     /// Whether the queue was at work.
     fn stop_queue(&self, state: &mut State, queue: u16) -> bool {
         self.shared.set_doorbell(queue, None);
+        self.shared.queue_disabled(queue);
         let running = state.running.get_mut(usize::from(queue)).and_then(Option::take);
         let was_running = running.is_some();
         if let Some(running) = running {

@@ -1,19 +1,22 @@
-//! A virtio network card with virtual functions, for the drivers that a stock guest has (virtio 1.3, 4.1 and 5.1; the first
-//! delivery of its features: split rings, checksum and TCP segmentation offload, mergeable buffers, control queue, several pairs).
+//! A virtio network card with virtual functions, for the drivers that a stock guest has (virtio 1.3, 4.1 and 5.1: split
+//! rings; checksum, TCP and UDP segmentation offload; mergeable buffers; control queue; several pairs, spread over by hash).
 //!
 //! [`VirtioNic`] is the card. A function's registers are `common` (transport) and `settings` (network device), its queues
 //! `transmit`, `receive` and `control_queue` on the engine's split ring; `function` starts and stops them, `nic` is the `Model`.
 //!
-//! Left out: packed rings, RSS, notification coalescing, UDP segmentation, administration queues, legacy interface, INTx.
+//! Left out: packed rings, administration queues, legacy interface, INTx.
 
 mod bytes;
+mod coalescing;
 mod common;
 mod config;
 mod control;
 mod control_queue;
 mod function;
+mod hashing;
 mod layout;
 mod nic;
+mod notifier;
 mod queue;
 mod receive;
 mod settings;

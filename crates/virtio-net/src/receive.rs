@@ -1,20 +1,20 @@
-//! A receive queue: frames written behind a 12-byte header, into one chain or, with MRG_RXBUF, over several
-//! (virtio 1.3, 5.1.6.3 and 5.1.6.4). Leaves out hash reports.
+//! A receive queue: frames written behind a header of 12 bytes, or 20 with HASH_REPORT, into one chain or, with MRG_RXBUF, over
+//! several (virtio 1.3, 5.1.6.3 and 5.1.6.4).
 
 mod write;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use pando_engine::ring::{BULK, Buffers, Chain, SplitRing, Writer};
-use pando_engine::vnet::VnetHeader;
 use pando_engine::{Accepts, Batch, FrameRef, QueueError, Receive};
 use pando_tlp::{Access, Guard};
 use vm_memory::VolatileSlice;
-use zerocopy::IntoBytes;
 
+use crate::notifier::Notifier;
 use crate::shared::Shared;
 use crate::spec::Features;
-use write::{Count, Source, header, write_whole};
+use write::{Count, Headers, Source, write_whole};
 
 /// Buffers that a frame is spread over at most: a long frame in buffers of 256 bytes.
 const MAX_BUFFERS: usize = 257;
@@ -23,8 +23,9 @@ const MAX_BUFFERS: usize = 257;
 pub(crate) struct ReceiveQueue {
     ring: SplitRing,
     shared: Arc<Shared>,
-    index: u16,
+    notifier: Notifier,
     mergeable: bool,
+    headers: Headers,
     /// Bytes that the buffer seen last has, as far as it is one piece; 0 before the first.
     room: usize,
     /// Bytes written into each buffer of the frame in hand.
@@ -47,7 +48,10 @@ impl ReceiveQueue {
         features: Features,
     ) -> Self {
         let mergeable = features.contains(Features::MRG_RXBUF);
-        Self { ring, shared, index, mergeable, room: 0, filled: Vec::with_capacity(MAX_BUFFERS) }
+        let headers = Headers::new(features);
+        let filled = Vec::with_capacity(MAX_BUFFERS);
+        let notifier = Notifier::new(shared.clone(), index);
+        Self { ring, shared, notifier, mergeable, headers, room: 0, filled }
     }
 
     /// Writes the first of `frames`, as long as each goes into one buffer in one piece; returns how many.
@@ -58,20 +62,18 @@ impl ReceiveQueue {
         batch: &Batch<'_>,
         frames: &[u16],
     ) -> Result<usize, QueueError> {
-        let room = self.room;
-        let fits =
-            |frame: &&u16| batch.len_of(usize::from(**frame)) as usize + VnetHeader::LEN <= room;
+        let (room, header) = (self.room, self.headers.len());
+        let fits = |frame: &&u16| batch.len_of(usize::from(**frame)) as usize + header <= room;
         let most = frames.iter().take_while(fits).count();
         if most == 0 {
             return Ok(0);
         }
         let mut buffers = Buffers::new();
         self.ring.next_plain(guard, Access::Write, most, &mut buffers)?;
-        let accepts = self.shared.accepts();
         self.filled.clear();
         for (frame, buffer) in frames.iter().zip(&buffers) {
             self.room = buffer.len();
-            let Some(bytes) = write_whole(buffer, accepts, &batch.frame(usize::from(*frame)))
+            let Some(bytes) = write_whole(buffer, &self.headers, &batch.frame(usize::from(*frame)))
             else {
                 break;
             };
@@ -88,7 +90,7 @@ impl ReceiveQueue {
         guard: &Guard<'_>,
         frame: FrameRef<'_, '_>,
     ) -> Result<bool, QueueError> {
-        let len = frame.len as usize + VnetHeader::LEN;
+        let len = frame.len as usize + self.headers.len();
         let needed = if self.room == 0 { usize::MAX } else { len.div_ceil(self.room) };
         if !self.mergeable || needed > BULK {
             return Ok(false);
@@ -106,15 +108,13 @@ impl ReceiveQueue {
             }
         }
         let first = buffers.first().map_or(0, VolatileSlice::len);
-        if left > 0 || first < VnetHeader::LEN {
+        if left > 0 || first < self.headers.len() {
             self.ring.rewind();
             return Ok(false);
         }
         self.room = first;
-        let mut header = header(&frame, self.shared.accepts());
-        header.num_buffers.set(self.filled.len() as u16);
         let mut writer = Writer::new(&buffers);
-        writer.write(header.as_bytes());
+        writer.write(&self.headers.of(&frame, self.filled.len() as u16));
         writer.write(frame.head());
         for segment in frame.rest {
             writer.copy(*segment);
@@ -157,19 +157,18 @@ impl ReceiveQueue {
         }
         let first = chain.writable().first();
         self.room = first.map_or(0, VolatileSlice::len);
-        let accepts = self.shared.accepts();
-        if let Some(written) = first.and_then(|piece| write_whole(piece, accepts, &frame)) {
+        if let Some(written) = first.and_then(|piece| write_whole(piece, &self.headers, &frame)) {
             self.filled.push(written);
             return Ok(Outcome::Written);
         }
         let Some(count) = Count::of(chain.writable()) else {
             return Err(QueueError::Driver("a receive buffer is shorter than its header"));
         };
-        if !self.mergeable && chain.writable_len() < frame.len as usize + VnetHeader::LEN {
+        if !self.mergeable && chain.writable_len() < frame.len as usize + self.headers.len() {
             self.shared.drops.buffers_too_small.add(1);
             return Ok(Outcome::Dropped);
         }
-        let mut source = Source::new(header(&frame, self.shared.accepts()), frame);
+        let mut source = Source::new(self.headers.of(&frame, 1), frame);
         loop {
             let mut writer = Writer::new(chain.writable());
             let done = source.write(&mut writer);
@@ -204,6 +203,7 @@ impl Receive for ReceiveQueue {
         frames: &[u16],
     ) -> Result<usize, QueueError> {
         self.ring.begin(guard)?;
+        self.headers.follow(&self.shared);
         let mut chain = Chain::new();
         let mut taken = 0;
         loop {
@@ -215,9 +215,7 @@ impl Receive for ReceiveQueue {
             }
             taken += 1;
         }
-        if self.ring.publish(guard)? {
-            self.shared.signal_queue(self.index);
-        }
+        self.notifier.publish(&mut self.ring, guard, taken)?;
         Ok(taken)
     }
 
@@ -227,5 +225,13 @@ impl Receive for ReceiveQueue {
 
     fn bring_near(&self) {
         self.ring.bring_pass_near();
+    }
+
+    fn due(&self) -> Option<Instant> {
+        self.notifier.due()
+    }
+
+    fn remind(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
+        self.notifier.remind(&mut self.ring, guard)
     }
 }

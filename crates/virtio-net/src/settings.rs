@@ -4,9 +4,11 @@
 //! Link state: the PF's is the cable's, if the host says so ([`VirtioNic::set_link`](crate::VirtioNic::set_link)). VFs are always up:
 //! they reach each other through the card's switch, whatever becomes of the cable.
 
-use pando_engine::{Accepts, Filter, MacAddress, VlanSet};
+use pando_engine::{Accepts, Filter, MacAddress, RSS_KEY, VlanSet};
 
+use crate::coalescing::Coalescing;
 use crate::config::FunctionConfig;
+use crate::hashing::{Hashing, MAX_TABLE, TYPES};
 use crate::spec::{Features, config as reg};
 
 /// Addresses of a list that are told apart; with more of them every address of the kind passes.
@@ -29,6 +31,10 @@ pub(crate) struct Settings {
     pub(crate) vlans: Option<VlanSet>,
     /// Queue pairs in use.
     pub(crate) pairs: u16,
+    /// How frames are hashed, and spread by that.
+    pub(crate) hashing: Hashing,
+    /// How long interrupts are held back.
+    pub(crate) coalescing: Coalescing,
     /// GUEST_* offloads switched on.
     pub(crate) offloads: Features,
     /// The driver is asked to announce itself.
@@ -50,7 +56,9 @@ pub(crate) enum Addresses {
 pub(crate) const GUEST_OFFLOADS: Features = Features::GUEST_CSUM
     .union(Features::GUEST_TSO4)
     .union(Features::GUEST_TSO6)
-    .union(Features::GUEST_ECN);
+    .union(Features::GUEST_ECN)
+    .union(Features::GUEST_USO4)
+    .union(Features::GUEST_USO6);
 
 impl Settings {
     /// What holds after negotiation, before any command.
@@ -63,6 +71,8 @@ impl Settings {
             multicast: Addresses::These(Vec::new()),
             vlans: features.contains(Features::CTRL_VLAN).then(Default::default),
             pairs: 1,
+            hashing: Hashing::default(),
+            coalescing: Coalescing::new(config.queue_pairs),
             offloads: features & GUEST_OFFLOADS,
             announce: false,
             link_up: true,
@@ -93,7 +103,9 @@ impl Settings {
         };
         let segmentation = on(Features::GUEST_TSO4, Accepts::TCP4)
             | on(Features::GUEST_TSO6, Accepts::TCP6)
-            | on(Features::GUEST_ECN, Accepts::ECN);
+            | on(Features::GUEST_ECN, Accepts::ECN)
+            | on(Features::GUEST_USO4, Accepts::UDP4)
+            | on(Features::GUEST_USO6, Accepts::UDP6);
         if self.offloads.contains(Features::GUEST_CSUM) {
             Accepts::CHECKSUM | segmentation
         } else {
@@ -113,6 +125,9 @@ impl Settings {
         put(reg::MTU, &config.mtu.to_le_bytes());
         put(reg::SPEED, &config.speed.to_le_bytes());
         put(reg::DUPLEX, &[reg::FULL_DUPLEX]);
+        put(reg::RSS_MAX_KEY_SIZE, &[RSS_KEY as u8]);
+        put(reg::RSS_MAX_INDIRECTION_TABLE_LENGTH, &(MAX_TABLE as u16).to_le_bytes());
+        put(reg::SUPPORTED_HASH_TYPES, &TYPES.bits().to_le_bytes());
         crate::bytes::read(&image, offset, data);
     }
 }

@@ -3,16 +3,19 @@
 
 use std::cell::Cell;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU64, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pando_engine::{Accepts, Counter, Doorbell, Filter, MacAddress, Port};
+use arc_swap::ArcSwapOption;
+use pando_engine::{Accepts, Counter, Doorbell, Filter, MacAddress, Port, Reminder, Rss};
 use pando_tlp::Epochs;
 use serde::Serialize;
 
+use crate::coalescing::Limits;
 use crate::common::Live;
 use crate::config::FunctionConfig;
 use crate::control::Changed;
+use crate::queue::Role;
 use crate::settings::Settings;
 use crate::spec::{Features, NO_VECTOR, isr};
 
@@ -51,6 +54,11 @@ pub(crate) struct Shared {
     /// Held from reading the settings to telling the switch: what it was told last is what was set last.
     opening: Mutex<()>,
     accepts: AtomicU8,
+    /// What is reported of received frames.
+    rss: ArcSwapOption<Rss>,
+    /// By queue: how long interrupts are held back.
+    limits: Box<[AtomicU64]>,
+    reminder: Reminder,
     generation: AtomicU8,
     isr: AtomicU8,
     config_vector: AtomicU16,
@@ -75,6 +83,7 @@ impl Shared {
         port: Arc<Port>,
         interrupts: Arc<dyn Interrupts>,
         epochs: Arc<Epochs>,
+        reminder: Reminder,
     ) -> Self {
         let queues = crate::layout::queues(config.queue_pairs);
         let settings = Settings::new(&config, Features::empty());
@@ -87,6 +96,9 @@ impl Shared {
             settings: Mutex::new(settings),
             opening: Mutex::new(()),
             accepts: AtomicU8::new(0),
+            rss: ArcSwapOption::empty(),
+            limits: (0..queues).map(|_| AtomicU64::new(0)).collect(),
+            reminder,
             generation: AtomicU8::new(0),
             isr: AtomicU8::new(0),
             config_vector: AtomicU16::new(NO_VECTOR),
@@ -99,9 +111,9 @@ impl Shared {
     /// Defaults for a driver that negotiated `features`; the switch isn't told.
     pub(crate) fn begin(&self, features: Features) {
         let defaults = Settings::new(&self.config, features);
-        self.accepts.store(defaults.accepts().bits(), SeqCst);
         let mut settings = self.settings();
         *settings = Settings { link_up: settings.link_up, ..defaults };
+        self.follow(&settings);
     }
 
     /// Power-on state; failures of the run before don't count any more.
@@ -133,24 +145,27 @@ impl Shared {
         }
     }
 
-    /// Runs `change` on the settings and makes what it changed true.
+    /// Runs `change` on the settings and makes what it changed true. Returns the command's result, if it has one.
     pub(crate) fn command<E>(
         &self,
         change: impl FnOnce(&mut Settings) -> Result<Changed, E>,
-    ) -> Result<(), E> {
+    ) -> Result<Option<Limits>, E> {
         let changed = {
             let mut settings = self.settings();
             let changed = change(&mut settings)?;
-            self.accepts.store(settings.accepts().bits(), SeqCst);
+            self.follow(&settings);
             changed
         };
         if changed.config {
             self.config_changed();
         }
-        if changed.filter {
+        if changed.filter || changed.steering {
             self.open_port();
         }
-        Ok(())
+        if changed.coalescing {
+            self.reminder.remind();
+        }
+        Ok(changed.result)
     }
 
     /// Asks the driver to announce itself.
@@ -186,16 +201,53 @@ impl Shared {
     /// Lets through what the settings say.
     pub(crate) fn open_port(&self) {
         let _order = self.opening.lock().unwrap_or_else(PoisonError::into_inner);
-        let (filter, pairs) = {
+        let (filter, pairs, hashing) = {
             let settings = self.settings();
-            (settings.filter(), settings.pairs)
+            (settings.filter(), settings.pairs, settings.hashing.clone())
         };
-        self.port.set_receive_queues(pairs);
+        self.port.set_receive_queues(pairs, hashing.steering());
         self.port.set_filter(filter);
     }
 
     pub(crate) fn accepts(&self) -> Accepts {
         Accepts::from_bits_truncate(self.accepts.load(SeqCst))
+    }
+
+    /// Makes `known` what is reported of received frames now.
+    #[inline]
+    pub(crate) fn follow_rss(&self, known: &mut Option<Arc<Rss>>) {
+        let rss = self.rss.load();
+        if rss.as_ref().map(Arc::as_ptr) != known.as_ref().map(Arc::as_ptr) {
+            known.clone_from(&rss);
+        }
+    }
+
+    /// How long interrupts of `queue` are held back.
+    #[inline]
+    pub(crate) fn limits(&self, queue: u16) -> Limits {
+        let limits = self.limits.get(usize::from(queue));
+        Limits::from_number(limits.map_or(0, |limits| limits.load(Relaxed)))
+    }
+
+    /// The queue starts to work: the limits of its direction hold for it, as for others (5.1.6.5.9).
+    pub(crate) fn queue_enabled(&self, queue: u16, role: Role) {
+        let mut settings = self.settings();
+        settings.coalescing.enable(queue, role);
+        self.follow(&settings);
+    }
+
+    pub(crate) fn queue_disabled(&self, queue: u16) {
+        self.settings().coalescing.disable(queue);
+    }
+
+    /// Shows the queues what is set.
+    fn follow(&self, settings: &Settings) {
+        self.accepts.store(settings.accepts().bits(), SeqCst);
+        self.rss.store(settings.hashing.rss.clone());
+        for (queue, limits) in (0..).zip(&self.limits) {
+            let own = settings.coalescing.queue(queue).unwrap_or_default();
+            limits.store(own.number(), Relaxed);
+        }
     }
 
     /// Reads and clears the interrupt status.

@@ -1,5 +1,7 @@
 //! Numbers and layouts of a virtio network device on PCI (virtio 1.3, 4.1 and 5.1): constants and types only.
-//! Leaves out what this card doesn't offer: packed rings, administration queues, RSS, notification coalescing.
+//! Leaves out what this card doesn't offer: packed rings, administration queues.
+
+use pando_engine::vnet::VnetHeader;
 
 /// Vendor id of every virtio device (4.1.2).
 pub(crate) const VENDOR: u16 = 0x1af4;
@@ -73,10 +75,34 @@ bitflags::bitflags! {
         const SR_IOV = 1 << 37;
         /// A queue can be reset alone.
         const RING_RESET = 1 << 40;
+        /// The control queue can have interrupts held back queue by queue.
+        const VQ_NOTF_COAL = 1 << 52;
+        /// The control queue can have interrupts held back.
+        const NOTF_COAL = 1 << 53;
+        /// The driver takes datagrams over IPv4 that are still to be cut.
+        const GUEST_USO4 = 1 << 54;
+        /// The driver takes datagrams over IPv6 that are still to be cut.
+        const GUEST_USO6 = 1 << 55;
+        /// The device cuts datagrams.
+        const HOST_USO = 1 << 56;
+        /// The driver takes a hash with every frame, in a longer header.
+        const HASH_REPORT = 1 << 57;
+        /// The driver says which queue a frame goes to, by its hash.
+        const RSS = 1 << 60;
         /// `speed` and `duplex` are valid.
         const SPEED_DUPLEX = 1 << 63;
     }
 }
+
+impl Features {
+    /// Bytes in front of every frame: `struct virtio_net_hdr_v1` or `struct virtio_net_hdr_v1_hash` (5.1.6).
+    pub(crate) fn header_len(self) -> usize {
+        if self.contains(Self::HASH_REPORT) { HASH_HEADER } else { VnetHeader::LEN }
+    }
+}
+
+/// Bytes of `struct virtio_net_hdr_v1_hash`: the shorter one, then value, type and two bytes of padding (5.1.6).
+pub(crate) const HASH_HEADER: usize = VnetHeader::LEN + 8;
 
 bitflags::bitflags! {
     /// `device_status` (2.1).
@@ -152,7 +178,10 @@ pub(crate) mod config {
     pub(crate) const MTU: usize = 10;
     pub(crate) const SPEED: usize = 12;
     pub(crate) const DUPLEX: usize = 16;
-    /// Length of the structure; what follows `duplex` reads zero.
+    pub(crate) const RSS_MAX_KEY_SIZE: usize = 17;
+    pub(crate) const RSS_MAX_INDIRECTION_TABLE_LENGTH: usize = 18;
+    pub(crate) const SUPPORTED_HASH_TYPES: usize = 20;
+    /// Length of the structure.
     pub(crate) const LENGTH: usize = 24;
 
     /// `status`: the link is up.
@@ -173,7 +202,13 @@ pub(crate) mod ctrl {
     pub(crate) const VLAN_DEL: (u8, u8) = (2, 1);
     pub(crate) const ANNOUNCE_ACK: (u8, u8) = (3, 0);
     pub(crate) const MQ_PAIRS_SET: (u8, u8) = (4, 0);
+    pub(crate) const MQ_RSS_CONFIG: (u8, u8) = (4, 1);
+    pub(crate) const MQ_HASH_CONFIG: (u8, u8) = (4, 2);
     pub(crate) const GUEST_OFFLOADS_SET: (u8, u8) = (5, 0);
+    pub(crate) const NOTF_COAL_TX_SET: (u8, u8) = (6, 0);
+    pub(crate) const NOTF_COAL_RX_SET: (u8, u8) = (6, 1);
+    pub(crate) const NOTF_COAL_VQ_SET: (u8, u8) = (6, 2);
+    pub(crate) const NOTF_COAL_VQ_GET: (u8, u8) = (6, 3);
 
     /// `ack`: done.
     pub(crate) const OK: u8 = 0;

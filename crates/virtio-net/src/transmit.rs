@@ -1,18 +1,20 @@
-//! A transmit queue: frames behind a 12-byte header, in chains the driver made available (virtio 1.3, 5.1.6.2).
+//! A transmit queue: frames behind a header of 12 bytes, or 20 with HASH_REPORT, in chains the driver made available (virtio 1.3, 5.1.6.2).
 //! A frame whose header or length is wrong is dropped and its buffer given back: the queue never stalls on it.
-//! Leaves out UDP segmentation, tunnels and hash reports, which aren't offered.
+//! Leaves out tunnels, which aren't offered.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use pando_engine::ring::{Buffers, Chain, SplitRing};
 use pando_engine::vnet::{NEEDS_CSUM, VnetHeader};
-use pando_engine::{Batch, Offload, QueueError, SegmentationKind, Transmit};
+use pando_engine::{Batch, Offload, QueueError, SegmentationKind, Transmit, ether_type};
 use pando_tlp::{Access, Guard};
 use vm_memory::{VolatileMemory, VolatileSlice};
 use zerocopy::IntoBytes;
 
+use crate::notifier::Notifier;
 use crate::shared::Shared;
-use crate::spec::Features;
+use crate::spec::{Features, HASH_HEADER};
 
 /// Chains looked at in one pass: the batch's frames, and some that hold none.
 const CHAINS: usize = 128;
@@ -30,6 +32,9 @@ const PLAIN: u64 = NEEDS_CSUM as u64 | 0xff00;
 /// Headers of a TCP segment at least, IPv4.
 const TCP_HEADERS: u16 = 40;
 
+/// Headers of a UDP datagram at least, IPv4.
+const UDP_HEADERS: u16 = 28;
+
 /// The longest frame with segmentation: a packet of 64 KiB.
 const MAX_LONG_FRAME: u32 = 65_535 + LINK_HEADERS;
 
@@ -45,7 +50,7 @@ enum Held {
 pub(crate) struct TransmitQueue {
     ring: SplitRing,
     shared: Arc<Shared>,
-    index: u16,
+    notifier: Notifier,
     features: Features,
     /// Chains fetched last: each holds a frame of the batch, but for those in `empty`.
     fetched: usize,
@@ -60,7 +65,8 @@ impl TransmitQueue {
         index: u16,
         features: Features,
     ) -> Self {
-        Self { ring, shared, index, features, fetched: 0, empty: Vec::with_capacity(CHAINS) }
+        let notifier = Notifier::new(shared.clone(), index);
+        Self { ring, shared, notifier, features, fetched: 0, empty: Vec::with_capacity(CHAINS) }
     }
 
     /// Adds the frames of chains in one piece, as many as come now.
@@ -101,10 +107,7 @@ impl TransmitQueue {
         if !self.empty.is_empty() {
             self.count_drops(chains);
         }
-        if self.ring.publish(guard)? {
-            self.shared.signal_queue(self.index);
-        }
-        Ok(())
+        self.notifier.publish(&mut self.ring, guard, chains)
     }
 
     /// Counts what the oldest `chains` held that wasn't a frame.
@@ -145,7 +148,8 @@ impl Transmit for TransmitQueue {
         self.ring.begin(guard)?;
         self.fetched = 0;
         self.empty.clear();
-        let checker = Checker { features: self.features, mtu: self.shared.config.mtu };
+        let (features, mtu) = (self.features, self.shared.config.mtu);
+        let checker = Checker { features, header: features.header_len(), mtu };
         let mut chain = Chain::new();
         while self.fetched < CHAINS {
             match self.fetch_plain(guard, &checker, batch)? {
@@ -187,11 +191,21 @@ impl Transmit for TransmitQueue {
     fn disarm(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
         self.ring.disarm(guard)
     }
+
+    fn due(&self) -> Option<Instant> {
+        self.notifier.due()
+    }
+
+    fn remind(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
+        self.notifier.remind(&mut self.ring, guard)
+    }
 }
 
 /// What a chain's frame is judged by.
 struct Checker {
     features: Features,
+    /// Bytes in front of the frame; what is behind the first 12 says nothing about a frame sent.
+    header: usize,
     mtu: u16,
 }
 
@@ -200,7 +214,12 @@ impl Checker {
     fn check(&self, chain: &mut Chain<'_>) -> Result<Offload, Held> {
         let header = if chain.is_cut() { None } else { chain.take_array::<{ VnetHeader::LEN }>() };
         let header: VnetHeader = zerocopy::transmute!(header.ok_or(Held::Malformed)?);
-        self.judge(header, chain.readable_len())
+        let mut more = [0; HASH_HEADER - VnetHeader::LEN];
+        let more = &mut more[..self.header - VnetHeader::LEN];
+        if chain.take(more) < more.len() {
+            return Err(Held::Malformed);
+        }
+        self.judge(header, chain.readable_len(), chain.readable())
     }
 
     /// The same for a chain in one piece; and the frame.
@@ -209,7 +228,7 @@ impl Checker {
         &self,
         piece: &VolatileSlice<'g>,
     ) -> Result<(Offload, VolatileSlice<'g>), Held> {
-        let frame = piece.offset(VnetHeader::LEN).map_err(|_| Held::Malformed)?;
+        let frame = piece.offset(self.header).map_err(|_| Held::Malformed)?;
         // Each word is read once, and never written: a header that was just put together is slow to take apart.
         let start = piece.get_ref::<u64>(0).map_err(|_| Held::Malformed)?.load();
         if u64::from_le(start) & PLAIN == 0 {
@@ -219,7 +238,7 @@ impl Checker {
         let mut header = VnetHeader::default();
         header.as_mut_bytes()[..8].copy_from_slice(&start.to_ne_bytes());
         header.as_mut_bytes()[8..].copy_from_slice(&end.to_ne_bytes());
-        Ok((self.judge(header, frame.len())?, frame))
+        Ok((self.judge(header, frame.len(), &[frame])?, frame))
     }
 
     /// What is to be done to a frame of `len` bytes if nothing is.
@@ -232,12 +251,17 @@ impl Checker {
         }
     }
 
-    fn judge(&self, header: VnetHeader, len: usize) -> Result<Offload, Held> {
+    fn judge(
+        &self,
+        header: VnetHeader,
+        len: usize,
+        frame: &[VolatileSlice<'_>],
+    ) -> Result<Offload, Held> {
         if len < ETHERNET {
             return Err(Held::Malformed);
         }
         let len = u32::try_from(len).map_err(|_| Held::TooLong)?;
-        let offload = header.offload(len).map_err(|_| Held::BadHeader)?;
+        let offload = header.offload(len, || packet_type(frame)).map_err(|_| Held::BadHeader)?;
         if !self.is_negotiated(offload) {
             return Err(Held::BadHeader);
         }
@@ -253,7 +277,7 @@ impl Checker {
             needed |= match segmentation.kind {
                 SegmentationKind::Tcp4 => Features::HOST_TSO4,
                 SegmentationKind::Tcp6 => Features::HOST_TSO6,
-                SegmentationKind::Udp4 | SegmentationKind::Udp6 => return false, // not offered
+                SegmentationKind::Udp4 | SegmentationKind::Udp6 => Features::HOST_USO,
             };
             if segmentation.ecn {
                 needed |= Features::HOST_ECN;
@@ -266,8 +290,20 @@ impl Checker {
         match offload.segmentation {
             None => len <= u32::from(self.mtu) + LINK_HEADERS,
             Some(segmentation) => {
-                len <= MAX_LONG_FRAME && segmentation.size <= self.mtu.saturating_sub(TCP_HEADERS)
+                let headers = if segmentation.kind.is_tcp() { TCP_HEADERS } else { UDP_HEADERS };
+                len <= MAX_LONG_FRAME && segmentation.size <= self.mtu.saturating_sub(headers)
             }
         }
     }
+}
+
+/// The EtherType of the packet in a frame of these pieces. Should the driver change it meanwhile, whoever cuts the frame finds out.
+#[cold]
+fn packet_type(pieces: &[VolatileSlice<'_>]) -> u16 {
+    let mut start = [0; LINK_HEADERS as usize];
+    let mut filled = 0;
+    for piece in pieces {
+        filled += piece.copy_to(&mut start[filled..]);
+    }
+    ether_type(&start[..filled])
 }

@@ -1,14 +1,13 @@
 //! Finds the headers of a frame in bytes nobody else can change: Ethernet with IEEE 802.1Q tags, IPv4 (RFC 791), IPv6 with
 //! extension headers (RFC 8200), TCP (RFC 9293), UDP (RFC 768). Knows nothing that segmentation doesn't need: no fragments, no AH, no tunnels.
 
+use crate::packet::{IPV4, IPV6};
 use crate::{SegmentationKind, Unfinishable};
 
 /// All headers of a frame together take at most this much.
 pub(super) const HEADERS: usize = 256;
 
 const TAGS: [u16; 2] = [0x8100, 0x88a8];
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const UDP_HEADER: usize = 8;
@@ -33,6 +32,11 @@ pub(crate) fn network(frame: &[u8]) -> Result<(usize, u16), Unfinishable> {
         }
     }
     Ok((at + 2, ether_type))
+}
+
+/// The EtherType of the packet in the frame that begins with `start`, after up to two tags; 0 if that doesn't show.
+pub fn ether_type(start: &[u8]) -> u16 {
+    network(start).map_or(0, |(_, ether_type)| ether_type)
 }
 
 /// Finds the headers of a frame that is said to be of `kind`.

@@ -2,7 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pando_tlp::{Fault, Guard};
 
@@ -21,6 +21,8 @@ pub(crate) struct Cell {
 struct State {
     queue: Option<Box<dyn Receive>>,
     patience: Patience,
+    /// A worker will remind it of the interrupt that it holds back.
+    held: bool,
 }
 
 /// What became of frames offered to a cell.
@@ -31,6 +33,14 @@ pub(crate) struct Offered {
     pub(crate) part: usize,
     /// What holds for the rest.
     pub(crate) rest: Rest,
+    /// An interrupt is held back, and nobody knows yet: when [`Cell::remind`] is to be called.
+    pub(crate) held: Option<Instant>,
+}
+
+impl Offered {
+    fn nothing(rest: Rest) -> Self {
+        Self { taken: 0, part: 0, rest, held: None }
+    }
 }
 
 /// What becomes of frames that weren't taken.
@@ -55,7 +65,7 @@ impl Cell {
         Self {
             doorbell,
             counters,
-            state: Mutex::new(State { queue: Some(queue), patience: Patience::new() }),
+            state: Mutex::new(State { queue: Some(queue), patience: Patience::new(), held: false }),
             on_error: Mutex::new(Some(on_error)),
         }
     }
@@ -74,23 +84,25 @@ impl Cell {
         part: usize,
     ) -> Offered {
         let mut state = self.lock();
-        let State { queue, patience } = &mut *state;
+        let State { queue, patience, held } = &mut *state;
         let Some(receive) = queue.as_deref_mut() else {
-            return Offered { taken: 0, part: 0, rest: Rest::Drop(DropReason::NoQueue) };
+            return Offered::nothing(Rest::Drop(DropReason::NoQueue));
         };
         let done = contain(|| finisher.deliver(guard, receive, batch, frames, part));
         let done = match done {
             Ok(done) => done,
             Err(QueueError::Ring(Fault::Gated)) => {
-                return Offered { taken: 0, part: 0, rest: Rest::Drop(DropReason::Gated) };
+                return Offered::nothing(Rest::Drop(DropReason::Gated));
             }
             Err(error) => {
                 let queue = queue.take();
                 drop(state);
                 drop(queue);
-                return Offered { taken: 0, part: 0, rest: Rest::Failed(error) };
+                return Offered::nothing(Rest::Failed(error));
             }
         };
+        let due = if *held { None } else { receive.due() };
+        *held |= due.is_some();
         let taken = &frames[..done.taken.min(frames.len())];
         let bytes = taken.iter().map(|frame| u64::from(batch.len_of(usize::from(*frame)))).sum();
         let dropped = done.dropped.min(taken.len());
@@ -106,7 +118,7 @@ impl Cell {
                 None => Rest::Drop(DropReason::Stalled),
             }
         };
-        Offered { taken: done.taken, part: done.part, rest }
+        Offered { taken: done.taken, part: done.part, rest, held: due }
     }
 
     /// Asks for the doorbell to be rung when there are more buffers, and worker number `worker` to be woken then; `true` if
@@ -123,6 +135,25 @@ impl Cell {
     pub(crate) fn bring_near(&self) {
         if let Some(receive) = self.lock().queue.as_deref() {
             receive.bring_near();
+        }
+    }
+
+    /// Lets the queue send the interrupt that it holds back. Returns when to call again, if it is to be.
+    pub(crate) fn remind(&self, guard: &Guard<'_>) -> Result<Option<Instant>, QueueError> {
+        let mut state = self.lock();
+        let Some(receive) = state.queue.as_deref_mut() else { return Ok(None) };
+        let reminded = contain(|| receive.remind(guard));
+        match remind_again(reminded, receive.due()) {
+            Ok(again) => {
+                state.held = again.is_some();
+                Ok(again)
+            }
+            Err(error) => {
+                let queue = state.queue.take();
+                drop(state);
+                drop(queue);
+                Err(error)
+            }
         }
     }
 
@@ -145,6 +176,20 @@ impl Cell {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// When to remind a queue again, after doing so came to `reminded` and it holds an interrupt back until `due`. One that can't send now
+/// will hardly be able to soon.
+pub(crate) fn remind_again(
+    reminded: Result<(), QueueError>,
+    due: Option<Instant>,
+) -> Result<Option<Instant>, QueueError> {
+    const LATER: Duration = Duration::from_secs(1);
+    match reminded {
+        Ok(()) => Ok(due),
+        Err(QueueError::Ring(Fault::Gated)) => Ok(Some(Instant::now() + LATER)),
+        Err(error) => Err(error),
     }
 }
 

@@ -91,9 +91,9 @@ impl Port {
         self.change(|port| port.filter = filter);
     }
 
-    /// Spreads flows over receive queues 0 to `queues` - 1 from now on; 1 at first.
-    pub fn set_receive_queues(&self, queues: u16) {
-        self.change(|port| port.enabled = queues.max(1));
+    /// Lets `steering` choose receive queues from now on; `None`: flows are spread over queues 0 to `queues` - 1, at first 1.
+    pub fn set_receive_queues(&self, queues: u16, steering: Option<Arc<dyn Steer>>) {
+        self.change(|port| (port.enabled, port.steering) = (queues.max(1), steering));
     }
 
     /// Imposes `policy` on frames of batches begun later; `None`: nothing, at no cost.

@@ -1,5 +1,5 @@
 //! The tap uplink: an Ethernet interface of the host (Linux, Documentation/networking/tuntap.rst). Checksum and segmentation
-//! metadata pass through its vnet header in both directions, so nothing is finished in software.
+//! metadata pass through its vnet header in both directions, so little is finished in software: datagrams to be cut, for kernels before 6.2.
 
 mod device;
 mod link;
@@ -19,12 +19,13 @@ use crate::finish::copy_out;
 use crate::vnet::VnetHeader;
 use crate::{
     Accepts, Batch, Checksum, FrameRef, MAX_FRAME, Offload, QueueError, Receive, Transmit,
+    ether_type,
 };
 
 /// Opens tap `name` with `queues` queues.
 pub(super) fn open(name: &str, queues: u16) -> Result<Uplink, UplinkError> {
     let mut news = Some(LinkNews::open().map_err(io_error("a netlink socket"))?);
-    let files = device::open(name, queues)?;
+    let (files, accepts) = device::open(name, queues)?;
     let shared = Arc::new(Shared {
         name: name.into(),
         carrier: Arc::new(Carrier::new(true)),
@@ -47,6 +48,7 @@ pub(super) fn open(name: &str, queues: u16) -> Result<Uplink, UplinkError> {
             let receive = TapReceive {
                 file,
                 scratch: vec![0; VnetHeader::LEN + MAX_FRAME].into_boxed_slice(),
+                accepts,
                 shared,
             };
             Ok(UplinkQueue { transmit: Box::new(transmit), receive: Box::new(receive), readable })
@@ -81,6 +83,7 @@ struct TapTransmit {
 struct TapReceive {
     file: Arc<File>,
     scratch: Box<[u8]>,
+    accepts: Accepts,
     shared: Arc<Shared>,
 }
 
@@ -143,7 +146,7 @@ fn judge(read: &[u8], counters: &UplinkCounters) -> Option<(usize, Offload)> {
         counters.in_dropped_oversize.add(1);
         return None;
     }
-    let Ok(mut offload) = header.offload(frame.len() as u32) else {
+    let Ok(mut offload) = header.offload(frame.len() as u32, || ether_type(frame)) else {
         counters.in_dropped_header.add(1);
         return None;
     };
@@ -188,8 +191,7 @@ impl TapReceive {
 
 impl Receive for TapReceive {
     fn accepts(&self) -> Accepts {
-        // Kernels before 6.2 know no datagrams to be cut.
-        Accepts::all() - Accepts::UDP4 - Accepts::UDP6
+        self.accepts
     }
 
     fn deliver(

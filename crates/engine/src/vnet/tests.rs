@@ -56,14 +56,34 @@ fn what_a_header_may_say() {
         (header(NEEDS_CSUM, GSO_TCPV4, 0, 34, 16), 9000, Err(SegmentSize)),
         (header(0, GSO_TCPV4, 1460, 34, 16), 9000, Err(SegmentChecksum)),
         (header(NEEDS_CSUM, 3, 1460, 34, 6), 9000, Err(SegmentationType)),
-        (header(NEEDS_CSUM, 5, 1460, 34, 6), 9000, Err(SegmentationType)),
+        (
+            header(NEEDS_CSUM, GSO_UDP_L4, 1460, 34, 6),
+            9000,
+            Ok((partial(34, 6), tcp(SegmentationKind::Udp4, 1460, false))),
+        ),
+        (header(NEEDS_CSUM, GSO_UDP_L4 | GSO_ECN, 1460, 34, 6), 9000, Err(SegmentationType)),
+        (header(NEEDS_CSUM, GSO_UDP_L4, 0, 34, 6), 9000, Err(SegmentSize)),
         (header(NEEDS_CSUM, GSO_ECN, 1460, 34, 16), 9000, Err(SegmentationType)),
         (header(NEEDS_CSUM, 0x21, 1460, 34, 16), 9000, Err(SegmentationType)),
     ];
     for (header, len, expected) in cases {
         let expected = expected.map(|(checksum, segmentation)| Offload { checksum, segmentation });
-        assert_eq!(header.offload(len), expected, "{header:?}");
+        assert_eq!(header.offload(len, || IPV4), expected, "{header:?}");
     }
+}
+
+#[test]
+fn the_packet_says_over_what_its_datagrams_are() {
+    let header = header(NEEDS_CSUM, GSO_UDP_L4, 1000, 34, 6);
+    let kind = |ether_type| {
+        let offload = header.offload(9000, || ether_type)?;
+        Ok(offload.segmentation.map(|segmentation| segmentation.kind))
+    };
+    assert_eq!(kind(IPV4), Ok(Some(SegmentationKind::Udp4)));
+    assert_eq!(kind(IPV6), Ok(Some(SegmentationKind::Udp6)));
+    assert_eq!(kind(0x806), Err(VnetError::SegmentationType));
+    let sent = VnetHeader::new(header.offload(9000, || IPV6).unwrap(), &[]);
+    assert_eq!((sent.gso_type, sent.gso_size.get(), sent.hdr_len.get()), (GSO_UDP_L4, 1000, 42));
 }
 
 #[test]
@@ -79,14 +99,15 @@ fn header_length_is_the_real_one_where_it_shows() {
 proptest! {
     /// Whatever is accepted is inside the frame, and survives the way back into a header.
     #[test]
-    fn accepted_headers_are_safe_and_come_back(bytes: [u8; 12], len in 14u32..70_000) {
+    fn accepted_headers_are_safe_and_come_back(bytes: [u8; 12], len in 14u32..70_000, v6: bool) {
+        let kind = || if v6 { IPV6 } else { IPV4 };
         let header = VnetHeader::read_from_bytes(&bytes).unwrap();
-        if let Ok(offload) = header.offload(len) {
+        if let Ok(offload) = header.offload(len, kind) {
             if let Checksum::Partial { start, offset } = offload.checksum {
                 prop_assert!(start >= 14 && u32::from(start) + u32::from(offset) + 2 <= len);
             }
             prop_assert!(offload.segmentation.is_none_or(|segmentation| segmentation.size != 0));
-            prop_assert_eq!(VnetHeader::new(offload, &[]).offload(len), Ok(offload));
+            prop_assert_eq!(VnetHeader::new(offload, &[]).offload(len, kind), Ok(offload));
         }
     }
 }

@@ -12,6 +12,7 @@ use rustix::event::Timespec;
 use crate::switch::Share;
 
 use super::fair::{Quantum, Turn};
+use super::held::Holder;
 use super::scratch::Scratch;
 use super::shared::Shared;
 use super::task::{Armed, Pass, Task};
@@ -94,6 +95,9 @@ impl Worker {
             if worked || rounds.is_multiple_of(IDLE_ROUNDS) {
                 now = Instant::now();
             }
+            if self.scratch.held.is_due(now) {
+                self.remind(now);
+            }
             worked = self.round(now);
             rounds = rounds.wrapping_add(1);
             if !worked && self.active.iter().all(|active| active.settled) {
@@ -122,6 +126,9 @@ impl Worker {
         if attention.retry {
             self.wake_paused();
         }
+        if attention.remind {
+            self.scratch.held.hasten(Instant::now());
+        }
         !attention.stopping
     }
 
@@ -129,6 +136,20 @@ impl Worker {
         for active in &mut self.active {
             (active.retry_at, active.settled) = (None, false);
         }
+    }
+
+    /// Lets queues send interrupts they have held back for long enough.
+    #[cold]
+    fn remind(&mut self, now: Instant) {
+        let Self { participant, scratch: Scratch { held, failed, .. }, .. } = self;
+        held.remind(now, |holder| match holder {
+            Holder::Transmit(task) => task.remind(participant),
+            Holder::Receive(cell) => cell.remind(&participant.enter()).unwrap_or_else(|error| {
+                failed.push((cell.clone(), error));
+                None
+            }),
+        });
+        self.scratch.report_failed();
     }
 
     /// One turn for each task; `true` if one had work.
@@ -163,6 +184,9 @@ impl Worker {
             (self.scratch.budget, self.scratch.spent, self.scratch.offered) = (budget, 0, 0);
             pass = active.task.run(&mut self.participant, &mut self.scratch);
             self.scratch.report_failed();
+            if let Some(at) = self.scratch.holds_until.take() {
+                self.scratch.held.add(Holder::Transmit(active.task.clone()), at, self.scratch.now);
+            }
             self.quantum.offered(self.scratch.offered);
             budget = active.turn.go_on(pass == Pass::Worked, self.scratch.spent);
         }
@@ -203,10 +227,11 @@ impl Worker {
         active.task.arm(&mut self.participant) == Armed::Ready
     }
 
-    /// Sleeps until a doorbell rings or a paused task's time is over.
+    /// Sleeps until a doorbell rings, a paused task's time is over, or an interrupt held back is due.
     fn sleep(&mut self) {
         let before = Instant::now();
-        let until = self.active.iter().filter_map(|active| active.retry_at).min();
+        let paused = self.active.iter().filter_map(|active| active.retry_at);
+        let until = paused.chain(self.scratch.held.next()).min();
         let timeout = until.map(|until| {
             let left = until.saturating_duration_since(before);
             Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::held::Held;
 use crate::switch::Cell;
 use crate::{Finisher, QueueError};
 
@@ -15,6 +16,10 @@ pub(super) struct Scratch {
     pub(super) ports: Vec<u16>,
     /// Receive queues that have failed in this pass.
     pub(super) failed: Vec<(Arc<Cell>, QueueError)>,
+    /// Queues that hold an interrupt back.
+    pub(super) held: Held,
+    /// The transmit queue of this pass does so, since just now: until then.
+    pub(super) holds_until: Option<Instant>,
     /// The time of this round.
     pub(super) now: Instant,
     /// What the task may send before it is another's turn, in bytes.
@@ -32,6 +37,8 @@ impl Scratch {
             frames: Vec::new(),
             ports: Vec::new(),
             failed: Vec::new(),
+            held: Held::new(),
+            holds_until: None,
             now: Instant::now(),
             budget: u64::MAX,
             spent: 0,

@@ -27,6 +27,7 @@ pub(crate) struct Shared {
     /// There is something in the inbox, or one of the other flags is set.
     attention: AtomicBool,
     retry: AtomicBool,
+    remind: AtomicBool,
     asleep: AtomicBool,
     inbox: Mutex<Vec<Arc<Task>>>,
     epoll: OwnedFd,
@@ -40,6 +41,8 @@ pub(super) struct Attention {
     pub(super) stopping: bool,
     /// Paused tasks should try again.
     pub(super) retry: bool,
+    /// Queues that hold interrupts back should look whether they still have to.
+    pub(super) remind: bool,
 }
 
 impl Shared {
@@ -57,6 +60,7 @@ impl Shared {
             stopping: AtomicBool::new(false),
             attention: AtomicBool::new(false),
             retry: AtomicBool::new(false),
+            remind: AtomicBool::new(false),
             asleep: AtomicBool::new(false),
             inbox: Mutex::default(),
             epoll,
@@ -75,6 +79,12 @@ impl Shared {
     /// Lets its paused tasks try again.
     pub(crate) fn retry(&self) {
         self.retry.store(true, Ordering::SeqCst);
+        self.call();
+    }
+
+    /// Lets queues that hold interrupts back look whether they still have to.
+    pub(super) fn remind(&self) {
+        self.remind.store(true, Ordering::SeqCst);
         self.call();
     }
 
@@ -127,6 +137,7 @@ impl Shared {
         Some(Attention {
             stopping: self.stopping.load(Ordering::SeqCst),
             retry: self.retry.swap(false, Ordering::SeqCst),
+            remind: self.remind.swap(false, Ordering::SeqCst),
         })
     }
 

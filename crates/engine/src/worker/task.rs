@@ -148,6 +148,19 @@ impl Task {
         transmitter.arm_receivers(&participant.enter(), self.home.number)
     }
 
+    /// Lets a transmit queue send the interrupt that it holds back. Returns when to call again, if it is to be.
+    pub(super) fn remind(&self, participant: &mut Participant) -> Option<Instant> {
+        let mut body = self.enter()?;
+        let Some(Body::Transmit(transmitter)) = body.as_mut() else { return None };
+        let guard = participant.enter();
+        let reminded = contain(|| transmitter.remind(&guard));
+        drop(guard);
+        reminded.unwrap_or_else(|error| {
+            self.failed(body, error);
+            None
+        })
+    }
+
     fn enter(&self) -> Option<MutexGuard<'_, Option<Body>>> {
         // A stopper must not have to race for the lock.
         (!self.stopping.load(Ordering::Relaxed)).then(|| self.lock())

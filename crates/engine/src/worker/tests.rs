@@ -516,7 +516,7 @@ fn a_flow_stays_on_one_of_several_receive_queues() {
     // Only the first until told otherwise.
     sender.send_all(mac(1), 0..10, 64);
     wait(|| receiver.numbers().len() == 10 || receiver.receive.used == 10);
-    receiver.port.set_receive_queues(2);
+    receiver.port.set_receive_queues(2, None);
     let mut flows = [[0; 2]; 16];
     for round in 0..4u32 {
         for flow in 0..16u8 {

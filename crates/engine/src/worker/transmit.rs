@@ -10,12 +10,15 @@ use arrayvec::ArrayVec;
 use pando_tlp::Guard;
 
 use super::allowance::Allowance;
+use super::held::Holder;
 use super::progress::Progress;
 use super::scratch::Scratch;
 use super::task::Pass;
 use crate::frame::{FRAMES, Flow};
 use crate::pcap::Direction;
-use crate::switch::{Cell, Cells, Core, Rest, Share, Tables, Verdict, flow_hash, judge, queue};
+use crate::switch::{
+    Cell, Cells, Core, Rest, Share, Tables, Verdict, flow_hash, judge, queue, remind_again,
+};
 use crate::{
     Batch, DropReason, Frame, Port, PortKind, QueueCounters, QueueError, Tagging, Transmit,
 };
@@ -50,6 +53,8 @@ pub(super) struct Transmitter {
     allowance: Allowance,
     /// The driver was asked to notify.
     armed: bool,
+    /// The worker will remind it of the interrupt that it holds back.
+    held: bool,
     /// Receivers that had no buffers in the last pass.
     wanted: ArrayVec<Arc<Cell>, RECEIVERS>,
     /// The port that got the last frames.
@@ -66,6 +71,7 @@ impl Transmitter {
             progress: Progress::new(),
             allowance: Allowance::new(port, index),
             armed: false,
+            held: false,
             wanted: ArrayVec::new(),
             last: NOBODY,
         }
@@ -95,6 +101,10 @@ impl Transmitter {
         let complete = self.progress.complete();
         self.queue.complete(guard, complete)?;
         self.progress.advance(complete);
+        if !self.held {
+            scratch.holds_until = self.queue.due();
+            self.held = scratch.holds_until.is_some();
+        }
         self.allowance.settle(progressed);
         Ok(match waiting.until {
             _ if progressed => Pass::Worked,
@@ -153,6 +163,13 @@ impl Transmitter {
     pub(super) fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
         self.armed = true;
         self.queue.arm(guard)
+    }
+
+    /// Lets the queue send the interrupt that it holds back. Returns when to call again, if it is to be.
+    pub(super) fn remind(&mut self, guard: &Guard<'_>) -> Result<Option<Instant>, QueueError> {
+        let again = remind_again(self.queue.remind(guard), self.queue.due())?;
+        self.held = again.is_some();
+        Ok(again)
     }
 
     /// Asks the receivers it waits for to wake `worker`; `true` if one has buffers already.
@@ -332,6 +349,9 @@ impl Forward<'_, '_> {
             for index in taken {
                 capture.frame(Direction::Inbound, self.batch.frame(usize::from(*index)));
             }
+        }
+        if let Some(at) = offered.held {
+            self.scratch.held.add(Holder::Receive(cell.clone()), at, self.scratch.now);
         }
         let Some(next) = rest.first().map(|index| usize::from(*index)) else { return };
         let (why, until) = match offered.rest {

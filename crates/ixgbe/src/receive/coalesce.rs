@@ -7,8 +7,8 @@
 
 use pando_engine::{Batch, Checksum, FrameRef, HEAD};
 
-use crate::packet::{Network, Packet, TAG, Transport, sum};
 use crate::policy::Globals;
+use pando_engine::packet::{Network, Packet, TAG, Transport, sum};
 
 /// Bytes of headers at most: Ethernet with a tag, IPv4, TCP with options.
 const HEADERS: usize = 18 + 20 + 60;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use pando_engine::packet::{CRC, Packet, TAG};
 use pando_engine::{Accepts, Batch, DropReason, FrameRef, QueueCounters, QueueError, Receive};
 use pando_tlp::{DmaView, Guard};
 
@@ -13,7 +14,6 @@ use super::write::Source;
 use super::write_back::{Buffers, Checks, Form, Report};
 use crate::chip::{Assignment, Chip};
 use crate::interrupt::Direction;
-use crate::packet::{CRC, Packet, TAG};
 use crate::policy::Globals;
 use crate::queue::{QueueIndex, RxRegisters};
 use crate::ring::Ring;

@@ -109,8 +109,8 @@ fn packet_type_hash_and_checksums() {
 fn unfinished_frames_arrive_finished() {
     with_ring(ONE_BUFFER | KIB, 0, |_, ring, wire| {
         let mut bytes = packet(true, 100);
-        let pseudo = crate::packet::sum(&bytes[26..34]) as u64 + 6 + 120;
-        bytes[50..52].copy_from_slice(&crate::packet::fold(pseudo).to_be_bytes());
+        let pseudo = pando_engine::packet::sum(&bytes[26..34]) as u64 + 6 + 120;
+        bytes[50..52].copy_from_slice(&pando_engine::packet::fold(pseudo).to_be_bytes());
         let checksum = Checksum::Partial { start: 34, offset: 16 };
         wire.send(&bytes, Offload { checksum, segmentation: None });
         let received = ring.next();

@@ -6,7 +6,7 @@
 use pando_engine::{Checksum, FrameRef, Sum};
 
 use super::write_back::Checks;
-use crate::packet::{Network, Packet, Transport};
+use pando_engine::packet::{Network, Packet, Transport};
 
 /// The longest frame that is checked.
 const LONGEST: usize = 16 << 10;

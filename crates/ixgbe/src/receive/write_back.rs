@@ -1,8 +1,8 @@
 //! What a descriptor says about a received frame (82599 datasheet, 7.1.5, 7.1.6.2).
 
-use crate::packet::{Network, Packet, Transport};
 use crate::ring::Descriptor;
 use crate::spec::descriptor::*;
+use pando_engine::packet::{Network, Packet, Transport};
 
 /// How SRRCTL wants descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! Ethertype filters (82599 datasheet, 7.1.2.3): 8, the first that matches counts.
 
 use crate::layout::Pool;
-use crate::packet::Packet;
 use crate::queue::QueueIndex;
 use crate::spec::filter::{ETQF, ETQS};
 use crate::storage::Storage;
+use pando_engine::packet::Packet;
 
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct EtherTypes(Vec<Filter>);

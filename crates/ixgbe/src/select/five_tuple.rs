@@ -1,10 +1,10 @@
 //! 5-tuple filters (82599 datasheet, 7.1.2.5): 128, the one with the highest priority counts. IPv4 only, as in the chip.
 
 use crate::layout::Pool;
-use crate::packet::{Network, Packet, Transport};
 use crate::queue::QueueIndex;
 use crate::spec::filter::SAQF;
 use crate::storage::Storage;
+use pando_engine::packet::{Network, Packet, Transport};
 
 /// From one of the five tables to the next.
 const TABLE: u32 = 0x200;

@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::layout::Pool;
-use crate::packet::{Network, Packet, Transport};
 use crate::queue::QueueIndex;
 use crate::spec::filter::fdir::*;
 use crate::spec::general::{FDIRCMD, FDIRCTRL};
 use crate::storage::Storage;
+use pando_engine::packet::{Network, Packet, Transport};
 
 /// Filters at most: all that fit into half of the packet buffer.
 const FILTERS: usize = 8192 - 2;

@@ -10,7 +10,7 @@ use vm_memory::VolatileSlice;
 
 use super::crc::Crc;
 use super::descriptor::{Context, L4, Wants};
-use crate::packet::{fold, sum};
+use pando_engine::packet::{fold, sum};
 
 /// Pieces of memory that a frame lies in at most: 40 buffers, some of them on several pages.
 pub(super) const PIECES: usize = 128;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::NicConfig;
+use crate::testing::{hash_config, rss_config};
 
 const ALL: Features = Features::all();
 
@@ -48,8 +49,13 @@ fn commands_change_the_settings() {
     assert_eq!(driver.send(ctrl::VLAN_DEL, &7u16.to_le_bytes()), Ok(filter));
     let vlans = driver.settings.vlans.as_ref().unwrap();
     assert!(vlans.contains(Vlan(4095)) && !vlans.contains(Vlan(7)));
-    assert_eq!(driver.send(ctrl::MQ_PAIRS_SET, &4u16.to_le_bytes()), Ok(filter));
+    let steering = Changed { steering: true, ..Changed::default() };
+    assert_eq!(driver.send(ctrl::MQ_RSS_CONFIG, &rss_config(0x3f, &[3; 128], 0)), Ok(steering));
+    assert!(driver.settings.hashing.spread.is_some());
+    assert_eq!(driver.send(ctrl::MQ_PAIRS_SET, &4u16.to_le_bytes()), Ok(steering));
     assert_eq!(driver.settings.pairs, 4);
+    assert!(driver.settings.hashing.spread.is_none() && driver.settings.hashing.rss.is_some());
+    assert_eq!(driver.send(ctrl::MQ_HASH_CONFIG, &hash_config(0)), Ok(steering));
     driver.settings.announce = true;
     assert!(driver.send(ctrl::ANNOUNCE_ACK, &[]).unwrap().config);
     assert!(!driver.settings.announce);
@@ -109,4 +115,6 @@ fn what_was_not_negotiated_is_refused() {
     for which in [ctrl::RX_PROMISC, ctrl::VLAN_ADD, ctrl::MAC_ADDR_SET, ctrl::ANNOUNCE_ACK] {
         assert_eq!(driver.send(which, &[1]), Err(Refused));
     }
+    assert_eq!(driver.send(ctrl::MQ_RSS_CONFIG, &rss_config(1, &[0], 0)), Err(Refused));
+    assert_eq!(driver.send(ctrl::MQ_HASH_CONFIG, &hash_config(1)), Err(Refused));
 }

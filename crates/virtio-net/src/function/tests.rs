@@ -1,7 +1,10 @@
 //! A function as its drivers see it.
 
+mod coalescing;
 mod control;
+mod datagrams;
 mod fuzz;
+mod hashing;
 mod hostile;
 mod lifecycle;
 mod probe;

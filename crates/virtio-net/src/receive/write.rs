@@ -1,19 +1,73 @@
 //! How a frame is written into receive buffers: header, head, the rest (virtio 1.3, 5.1.6.4).
 
+use std::sync::Arc;
+
+use arrayvec::ArrayVec;
 use pando_engine::ring::Writer;
 use pando_engine::vnet::VnetHeader;
-use pando_engine::{Accepts, Checksum, FrameRef, HEAD, Offload};
+use pando_engine::{Accepts, Checksum, FrameRef, HEAD, Offload, Rss};
 use pando_tlp::write_array;
 use vm_memory::VolatileSlice;
 use zerocopy::IntoBytes;
 
-/// The header of a frame; a driver without GUEST_CSUM sees no flags (5.1.6.4.1).
-pub(super) fn header(frame: &FrameRef<'_, '_>, accepts: Accepts) -> VnetHeader {
-    let mut offload = frame.offload;
-    if offload.checksum == Checksum::Valid && !accepts.contains(Accepts::CHECKSUM) {
-        offload = Offload::default();
+use crate::hashing::report;
+use crate::shared::Shared;
+use crate::spec::{Features, HASH_HEADER};
+
+/// A frame's header.
+pub(super) type Header = ArrayVec<u8, HASH_HEADER>;
+
+/// What headers say, and how long they are.
+pub(super) struct Headers {
+    len: usize,
+    accepts: Accepts,
+    rss: Option<Arc<Rss>>,
+}
+
+impl Headers {
+    pub(super) fn new(features: Features) -> Self {
+        Self { len: features.header_len(), accepts: Accepts::empty(), rss: None }
     }
-    VnetHeader::new(offload, frame.head())
+
+    /// The length of each in bytes.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// What the driver has set, for the frames of one pass.
+    #[inline]
+    pub(super) fn follow(&mut self, shared: &Shared) {
+        self.accepts = shared.accepts();
+        if self.has_report() {
+            shared.follow_rss(&mut self.rss);
+        }
+    }
+
+    /// The header of a frame in `buffers` buffers.
+    pub(super) fn of(&self, frame: &FrameRef<'_, '_>, buffers: u16) -> Header {
+        let mut header = self.short(frame);
+        header.num_buffers.set(buffers);
+        let mut bytes = Header::new();
+        bytes.extend(header.as_bytes().iter().copied());
+        if self.has_report() {
+            bytes.extend(report(self.rss.as_deref(), frame));
+        }
+        bytes
+    }
+
+    fn has_report(&self) -> bool {
+        self.len == HASH_HEADER
+    }
+
+    /// The part that every driver gets; one without GUEST_CSUM sees no flags (5.1.6.4.1).
+    fn short(&self, frame: &FrameRef<'_, '_>) -> VnetHeader {
+        let mut offload = frame.offload;
+        if offload.checksum == Checksum::Valid && !self.accepts.contains(Accepts::CHECKSUM) {
+            offload = Offload::default();
+        }
+        VnetHeader::new(offload, frame.head())
+    }
 }
 
 /// The header of a frame to which nothing is to be done, in one buffer.
@@ -24,20 +78,23 @@ const PLAIN: [u8; VnetHeader::LEN] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
 #[inline]
 pub(super) fn write_whole(
     piece: &VolatileSlice<'_>,
-    accepts: Accepts,
+    headers: &Headers,
     frame: &FrameRef<'_, '_>,
 ) -> Option<u32> {
-    if piece.len() < frame.len as usize + VnetHeader::LEN {
+    if piece.len() < frame.len as usize + headers.len {
         return None;
     }
     if frame.offload == Offload::default() {
         // Most headers; from a constant, since a header that was just put together is slow to copy.
         write_array(piece, 0, &PLAIN)?;
     } else {
-        let header: [u8; VnetHeader::LEN] = zerocopy::transmute!(header(frame, accepts));
+        let header: [u8; VnetHeader::LEN] = zerocopy::transmute!(headers.short(frame));
         write_array(piece, 0, &header)?;
     }
-    let mut at = VnetHeader::LEN;
+    if headers.has_report() {
+        write_array(piece, VnetHeader::LEN, &report(headers.rss.as_deref(), frame))?;
+    }
+    let mut at = headers.len;
     match frame.head().first_chunk::<HEAD>() {
         Some(head) => write_array(piece, at, head)?,
         None => {
@@ -54,7 +111,7 @@ pub(super) fn write_whole(
 
 /// What is still to be written of a frame: header, head, the rest.
 pub(super) struct Source<'b, 'f> {
-    header: VnetHeader,
+    header: Header,
     frame: FrameRef<'b, 'f>,
     /// Piece in hand: 0 the header, 1 the head, then the segments.
     piece: usize,
@@ -63,7 +120,7 @@ pub(super) struct Source<'b, 'f> {
 }
 
 impl<'b, 'f> Source<'b, 'f> {
-    pub(super) fn new(header: VnetHeader, frame: FrameRef<'b, 'f>) -> Self {
+    pub(super) fn new(header: Header, frame: FrameRef<'b, 'f>) -> Self {
         Self { header, frame, piece: 0, offset: 0 }
     }
 
@@ -71,7 +128,7 @@ impl<'b, 'f> Source<'b, 'f> {
     pub(super) fn write(&mut self, writer: &mut Writer<'_, '_>) -> bool {
         loop {
             let (len, written) = match self.piece {
-                0 => write_bytes(writer, self.header.as_bytes(), self.offset),
+                0 => write_bytes(writer, &self.header, self.offset),
                 1 => write_bytes(writer, self.frame.head(), self.offset),
                 segment => match self.frame.rest.get(segment - 2) {
                     Some(segment) => write_segment(writer, segment, self.offset),

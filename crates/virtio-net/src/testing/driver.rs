@@ -14,7 +14,7 @@ const NEXT: u16 = 1;
 const WRITE: u16 = 2;
 const INDIRECT: u16 = 4;
 
-/// `struct virtio_net_hdr_v1` as a driver writes and reads it.
+/// `struct virtio_net_hdr_v1` as a driver writes and reads it, and what `struct virtio_net_hdr_v1_hash` has more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) flags: u8,
@@ -24,6 +24,8 @@ pub(crate) struct Header {
     pub(crate) csum_start: u16,
     pub(crate) csum_offset: u16,
     pub(crate) num_buffers: u16,
+    /// `hash_value` and `hash_report` of a frame received, if negotiated.
+    pub(crate) report: Option<(u32, u16)>,
 }
 
 /// A function and whoever drives it.
@@ -201,7 +203,8 @@ impl Driver {
 
     /// Sends `frame` behind `header`, its parts of the given lengths in pieces of their own.
     pub(crate) fn send(&mut self, queue: u16, header: Header, frame: &[u8], pieces: usize) {
-        let bytes = [&header.bytes()[..], frame].concat();
+        let more = &[0; 8][..self.features.header_len() - 12];
+        let bytes = [&header.bytes()[..], more, frame].concat();
         let buffer = self.memory.allocate(bytes.len());
         self.memory.write(buffer, &bytes);
         let step = bytes.len().div_ceil(pieces);
@@ -252,7 +255,12 @@ impl Driver {
             lens.push(len);
             left -= 1;
         }
-        (header, bytes.split_off(12), lens)
+        if self.features.contains(Features::HASH_REPORT) {
+            let value = u32::from_le_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
+            header.report = Some((value, u16::from_le_bytes([bytes[16], bytes[17]])));
+            assert_eq!(bytes[18..20], [0, 0], "padding");
+        }
+        (header, bytes.split_off(self.features.header_len()), lens)
     }
 
     /// Sends a command; its answer.
@@ -279,6 +287,23 @@ impl Driver {
         self.kick(queue);
         assert_eq!(self.wait_used(queue).1, 1);
         self.memory.read(answer, 1)[0]
+    }
+}
+
+impl Driver {
+    /// Sends a command that has a result of eight bytes; its answer and the result.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, which: (u8, u8), data: &[u8]) -> (u8, [u8; 8]) {
+        let queue = self.control_queue();
+        let command = [&[which.0, which.1], data].concat();
+        let buffer = self.memory.allocate(command.len() + 9);
+        let answer = buffer + command.len() as u64;
+        self.memory.write(buffer, &command);
+        self.add(queue, &[(buffer, command.len() as u32, false), (answer, 9, true)]);
+        self.kick(queue);
+        self.wait_used(queue);
+        let bytes = self.memory.read(answer, 9);
+        (bytes[0], bytes[1..].try_into().unwrap())
     }
 }
 
@@ -363,6 +388,7 @@ impl Header {
             csum_start: word(6),
             csum_offset: word(8),
             num_buffers: word(10),
+            report: None,
         }
     }
 }

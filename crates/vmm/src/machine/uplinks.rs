@@ -61,7 +61,7 @@ pub(super) fn plug(
         opened = fault::inject(opened, chances(faults))?.0;
     }
     let port = switch.port(PORT, PortKind::Uplink);
-    port.set_receive_queues(opened.queues.len() as u16);
+    port.set_receive_queues(opened.queues.len() as u16, None);
     let follower = Follower::start(opened.carrier.clone(), set_link)?;
     let mut cable = Cable {
         _sources: Vec::new(),

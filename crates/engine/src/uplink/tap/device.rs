@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use rustix::ioctl::{IntegerSetter, Setter, Updater, opcode};
 use rustix::net::{AddressFamily, SocketType};
 
+use crate::Accepts;
 use crate::uplink::{UplinkError, io_error};
 use crate::vnet::VnetHeader;
 
@@ -36,25 +37,31 @@ const PERSIST: u16 = libc::IFF_PERSIST as u16;
 const UP: u16 = libc::IFF_UP as u16;
 const OFFLOADS: u32 = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6 | libc::TUN_F_TSO_ECN;
 
-/// Opens `queues` queues of tap `name`, one file each. A tap that isn't there is made and brought up, and goes with the last file.
-pub(super) fn open(name: &str, queues: u16) -> Result<Vec<File>, UplinkError> {
+/// Datagrams to be cut, over IPv4 and IPv6: one isn't had without the other (since Linux 6.2).
+const DATAGRAMS: u32 = 0x20 | 0x40;
+
+/// Opens `queues` queues of tap `name`, one file each, and tells what they take unfinished. A tap that isn't there is made and brought up, and goes with the last file.
+pub(super) fn open(name: &str, queues: u16) -> Result<(Vec<File>, Accepts), UplinkError> {
     let request = request(name)?;
-    let (first, flags) = match attach(name, request, queues, TAP | multi_queue(queues)) {
-        // One queue of a tap that can have several is fine too.
-        Err(UplinkError::TapKind { .. }) if queues == 1 => {
-            (attach(name, request, queues, TAP | MULTI_QUEUE)?, TAP | MULTI_QUEUE)
-        }
-        other => (other?, TAP | multi_queue(queues)),
-    };
+    let ((first, mut accepts), flags) =
+        match attach(name, request, queues, TAP | multi_queue(queues)) {
+            // One queue of a tap that can have several is fine too.
+            Err(UplinkError::TapKind { .. }) if queues == 1 => {
+                (attach(name, request, queues, TAP | MULTI_QUEUE)?, TAP | MULTI_QUEUE)
+            }
+            other => (other?, TAP | multi_queue(queues)),
+        };
     let ours = attached(&first).map_err(io_error(label(name)))?.flags & PERSIST == 0;
     let mut files = vec![first];
     for _ in 1..queues {
-        files.push(attach(name, request, queues, flags)?);
+        let (file, too) = attach(name, request, queues, flags)?;
+        files.push(file);
+        accepts &= too;
     }
     if ours {
         bring_up(request).map_err(io_error(format!("tap `{name}`: bringing it up")))?;
     }
-    Ok(files)
+    Ok((files, accepts))
 }
 
 fn multi_queue(queues: u16) -> u16 {
@@ -82,7 +89,7 @@ fn attach(
     request: InterfaceRequest,
     queues: u16,
     flags: u16,
-) -> Result<File, UplinkError> {
+) -> Result<(File, Accepts), UplinkError> {
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -99,8 +106,8 @@ fn attach(
         Errno::INVAL => UplinkError::TapKind { name: name.into(), queues },
         error => io_error(label(name))(error),
     })?;
-    set_header(&file).map_err(io_error(label(name)))?;
-    Ok(file)
+    let accepts = set_header(&file).map_err(io_error(label(name)))?;
+    Ok((file, accepts))
 }
 
 #[expect(unsafe_code, reason = "no crate in use wraps the tun driver's ioctls")]
@@ -112,13 +119,26 @@ fn set_interface(file: &File, request: InterfaceRequest) -> rustix::io::Result<(
     }
 }
 
-#[expect(unsafe_code, reason = "as above")]
-fn set_header(file: &File) -> rustix::io::Result<()> {
-    // SAFETY: TUNSETVNETHDRSZ reads one int at the address given; TUNSETOFFLOAD takes its argument by value.
+/// Sets the header's length and as many offloads as the kernel knows.
+fn set_header(file: &File) -> rustix::io::Result<Accepts> {
+    let len = VnetHeader::LEN as libc::c_int;
+    #[expect(unsafe_code, reason = "as above")]
+    // SAFETY: TUNSETVNETHDRSZ reads one int at the address given.
     unsafe {
-        let len = VnetHeader::LEN as libc::c_int;
         rustix::ioctl::ioctl(file, Setter::<TUNSETVNETHDRSZ, libc::c_int>::new(len))?;
-        rustix::ioctl::ioctl(file, IntegerSetter::<TUNSETOFFLOAD>::new_usize(OFFLOADS as usize))
+    }
+    if set_offloads(file, OFFLOADS | DATAGRAMS).is_ok() {
+        return Ok(Accepts::all());
+    }
+    set_offloads(file, OFFLOADS)?;
+    Ok(Accepts::all() - Accepts::UDP4 - Accepts::UDP6)
+}
+
+#[expect(unsafe_code, reason = "as above")]
+fn set_offloads(file: &File, offloads: u32) -> rustix::io::Result<()> {
+    // SAFETY: TUNSETOFFLOAD takes its argument by value.
+    unsafe {
+        rustix::ioctl::ioctl(file, IntegerSetter::<TUNSETOFFLOAD>::new_usize(offloads as usize))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -242,6 +243,60 @@ fn the_kernel_is_a_peer() {
     assert_eq!(payload[..100], [9; 100]);
     socket.set_nonblocking(true).unwrap();
     assert!(socket.recv(&mut payload).is_err(), "the wrong one got through");
+}
+
+/// Many datagrams in one frame, in both directions; cut by us if this kernel's taps don't take them.
+#[test]
+fn the_kernel_takes_long_frames_of_datagrams_and_sends_them() {
+    let Some(mut uplink) = tap(&name(12), 1) else { return };
+    if !ip(&format!("addr add {}/24 dev {}", dotted(3), name(12))) {
+        return;
+    }
+    let mac = std::fs::read_to_string(format!("/sys/class/net/{}/address", name(12))).unwrap();
+    let mac: Vec<u8> =
+        mac.trim().split(':').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect();
+    assert!(ip(&format!("neigh replace {} lladdr 02:00:00:00:00:11 dev {}", dotted(4), name(12))));
+    let socket = UdpSocket::bind((dotted(3), 4001)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut bytes = Vec::new();
+    let builder = PacketBuilder::ethernet2(US, mac.try_into().unwrap());
+    let builder = builder.ipv4(net(4), net(3), 64).udp(7, 4001);
+    builder.write(&mut bytes, &[3; 2500]).unwrap();
+    let pseudo = crate::finish::Sum::default().add(&bytes[26..34]).add_word(2508).add_word(17);
+    bytes[40..42].copy_from_slice(&pseudo.checksum().map(|byte| !byte));
+    let segmentation = Some(Segmentation { kind: SegmentationKind::Udp4, size: 1000, ecn: false });
+    let offload = Offload { checksum: Checksum::Partial { start: 34, offset: 6 }, segmentation };
+    let takes = only(&mut uplink).receive.accepts().contains(offload.needs());
+    println!("this kernel's taps take datagrams to be cut: {takes}");
+    let mut hand = Hand::new();
+    let receive = &mut *only(&mut uplink).receive;
+    hand.deliver(&mut Finisher::new(), receive, &mut bytes, offload);
+    let mut payload = [0; 2000];
+    for len in [1000, 1000, 500] {
+        assert_eq!(socket.recv(&mut payload).unwrap(), len);
+        assert_eq!(payload[..len], [3; 1000][..len]);
+    }
+
+    let size: libc::c_int = 1000;
+    #[expect(unsafe_code, reason = "std and rustix don't know the option")]
+    // SAFETY: UDP_SEGMENT is an int, given by its address and its length.
+    let set = unsafe {
+        let (value, len) = ((&raw const size).cast(), size_of_val(&size) as libc::socklen_t);
+        libc::setsockopt(socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT, value, len)
+    };
+    assert_eq!(set, 0);
+    socket.send_to(&[4; 2500], (dotted(4), 9)).unwrap();
+    let mut sent = Vec::new();
+    let end = Instant::now() + PATIENCE;
+    let ours = |(bytes, _): &(Vec<u8>, Offload)| bytes.len() > 42 && bytes[42] == 4;
+    while sent.iter().map(|(bytes, _): &(Vec<u8>, _)| bytes.len() - 42).sum::<usize>() < 2500 {
+        assert!(Instant::now() < end, "{sent:?}");
+        sent.extend(hand.fetch(&mut *only(&mut uplink).transmit).unwrap().into_iter().filter(ours));
+    }
+    if takes {
+        assert_eq!(sent.len(), 1);
+        assert_eq!(sent[0].1.segmentation, segmentation);
+    }
 }
 
 const AMOUNT: usize = 2_000_000;

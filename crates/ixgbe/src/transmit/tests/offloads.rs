@@ -36,8 +36,8 @@ fn with_pseudo(mut bytes: Vec<u8>, v4: bool, l4: L4) -> Vec<u8> {
     let (ip, addresses) = if v4 { (20, 26..34) } else { (40, 22..54) };
     let (protocol, at) = if l4 == L4::Tcp { (6, 16) } else { (17, 6) };
     let len = bytes.len() - 14 - ip;
-    let sum = crate::packet::sum(&bytes[addresses]) as u64 + protocol + len as u64;
-    let sum = crate::packet::fold(sum);
+    let sum = pando_engine::packet::sum(&bytes[addresses]) as u64 + protocol + len as u64;
+    let sum = pando_engine::packet::fold(sum);
     bytes[14 + ip + at..14 + ip + at + 2].copy_from_slice(&sum.to_be_bytes());
     bytes
 }
@@ -187,6 +187,6 @@ fn sctp_gets_its_check_sequence() {
         crc.add(&bytes[34..]);
         assert_eq!(sent[42..46], crc.finish());
         assert_eq!(sent[46..], bytes[46..]);
-        assert_eq!(crate::packet::sum(&sent[14..34]), 0xffff);
+        assert_eq!(pando_engine::packet::sum(&sent[14..34]), 0xffff);
     });
 }

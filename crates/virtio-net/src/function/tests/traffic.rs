@@ -13,6 +13,7 @@ const ONE_BUFFER: Header = Header {
     csum_start: 0,
     csum_offset: 0,
     num_buffers: 1,
+    report: None,
 };
 
 fn pair(guest: &Guest, sender: Features, receiver: Features) -> (Driver, Driver) {

@@ -1,58 +1,72 @@
-//! What the chip's parser sees in a frame: addresses, protocols, ports (82599 datasheet, 7.1.2, 7.1.2.8.1).
+//! What a card's parser sees in a frame: addresses, protocols, ports (82599 datasheet, 7.1.2, 7.1.2.8.1; virtio 1.3, 5.1.6.4.3).
 //!
 //! Works on the head alone and never fails: what isn't there isn't seen. Leaves out IPv6 extension headers beyond telling that there are
 //! some, tunnels, NFS and iSCSI.
 
 /// Bytes of a frame's check sequence.
-pub(crate) const CRC: usize = 4;
+pub const CRC: usize = 4;
 
 /// Bytes of an IEEE 802.1Q tag.
-pub(crate) const TAG: usize = 4;
+pub const TAG: usize = 4;
 
 const VLAN: u16 = 0x8100;
-const IPV4: u16 = 0x0800;
-const IPV6: u16 = 0x86dd;
+
+/// EtherType of IPv4.
+pub const IPV4: u16 = 0x0800;
+/// EtherType of IPv6.
+pub const IPV6: u16 = 0x86dd;
 
 /// The protocol above IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
+pub enum Transport {
+    /// TCP.
     Tcp,
+    /// UDP.
     Udp,
+    /// SCTP.
     Sctp,
 }
 
 /// The IP version, and what of the header says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Network {
+pub enum Network {
     /// Version 4, with or without options.
-    V4 { options: bool },
+    V4 {
+        /// It has options.
+        options: bool,
+    },
     /// Version 6, with or without extension headers.
-    V6 { extensions: bool },
+    V6 {
+        /// It has extension headers.
+        extensions: bool,
+    },
 }
 
 /// A frame's headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub(crate) struct Packet {
+pub struct Packet {
     /// The tag control information of an IEEE 802.1Q tag.
-    pub(crate) tag: Option<u16>,
+    pub tag: Option<u16>,
     /// What follows the addresses and the tag.
-    pub(crate) ether_type: u16,
-    pub(crate) network: Option<Network>,
+    pub ether_type: u16,
+    /// The IP header, if there is one.
+    pub network: Option<Network>,
     /// Where the IP header begins.
-    pub(crate) network_at: usize,
+    pub network_at: usize,
     /// A fragment has no ports.
-    pub(crate) fragment: bool,
-    pub(crate) transport: Option<Transport>,
+    pub fragment: bool,
+    /// The protocol above IP, if it is one of those known.
+    pub transport: Option<Transport>,
     /// Where the transport header begins.
-    pub(crate) transport_at: usize,
+    pub transport_at: usize,
     /// The end of the IP packet, counted from the frame's first byte, as its header says.
-    pub(crate) end: usize,
+    pub end: usize,
 }
 
 impl Packet {
     /// Looks at a frame's first bytes.
     #[inline]
-    pub(crate) fn of(head: &[u8]) -> Self {
+    pub fn of(head: &[u8]) -> Self {
         let mut packet = Self::default();
         let Some(kind) = word(head, 12) else { return packet };
         (packet.ether_type, packet.network_at) = (kind, 14);
@@ -99,7 +113,7 @@ impl Packet {
 
     /// Source and destination address, 4 or 16 bytes each.
     #[inline]
-    pub(crate) fn addresses<'h>(&self, head: &'h [u8]) -> Option<(&'h [u8], &'h [u8])> {
+    pub fn addresses<'h>(&self, head: &'h [u8]) -> Option<(&'h [u8], &'h [u8])> {
         let (first, each) = match self.network? {
             Network::V4 { .. } => (12, 4),
             Network::V6 { .. } => (8, 16),
@@ -110,25 +124,25 @@ impl Packet {
 
     /// Source and destination port.
     #[inline]
-    pub(crate) fn ports(&self, head: &[u8]) -> Option<(u16, u16)> {
+    pub fn ports(&self, head: &[u8]) -> Option<(u16, u16)> {
         self.transport?;
         Some((word(head, self.transport_at)?, word(head, self.transport_at + 2)?))
     }
 
     /// TCP's flags.
-    pub(crate) fn tcp_flags(&self, head: &[u8]) -> Option<u8> {
+    pub fn tcp_flags(&self, head: &[u8]) -> Option<u8> {
         (self.transport == Some(Transport::Tcp)).then_some(())?;
         head.get(self.transport_at + 13).copied()
     }
 
     /// Whether the IPv4 header's checksum is right; `None` without such a header, or not all of it in sight.
-    pub(crate) fn ipv4_checksum(&self, head: &[u8]) -> Option<bool> {
+    pub fn ipv4_checksum(&self, head: &[u8]) -> Option<bool> {
         let Network::V4 { .. } = self.network? else { return None };
         head.get(self.network_at..self.transport_at).map(|header| sum(header) == 0xffff)
     }
 
     /// Where the headers end, as far as they are in sight.
-    pub(crate) fn headers(&self, head: &[u8]) -> Option<usize> {
+    pub fn headers(&self, head: &[u8]) -> Option<usize> {
         let len = match self.transport? {
             Transport::Tcp => usize::from(head.get(self.transport_at + 12)? >> 4) * 4,
             Transport::Udp => 8,
@@ -148,7 +162,7 @@ fn transport(protocol: u8) -> Option<Transport> {
 }
 
 /// The one's complement sum of `bytes`, folded (RFC 1071).
-pub(crate) fn sum(bytes: &[u8]) -> u16 {
+pub fn sum(bytes: &[u8]) -> u16 {
     let pairs = bytes.chunks(2);
     let sum: u64 = pairs
         .map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
@@ -157,7 +171,7 @@ pub(crate) fn sum(bytes: &[u8]) -> u16 {
 }
 
 /// Brings a sum down to 16 bits.
-pub(crate) fn fold(mut sum: u64) -> u16 {
+pub fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }

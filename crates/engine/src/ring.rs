@@ -1,13 +1,15 @@
-//! The device's side of a split virtqueue, on memory resolved once per epoch (virtio 1.3, 2.7).
+//! The device's side of a virtqueue: here a split one, `packed` ones beside it, on memory resolved once per epoch (virtio 1.3, 2.7).
 //!
 //! One pass reads the available index once, copies each descriptor once, and publishes its used elements with one store of the
 //! used index. Every index, length and address is the driver's: a mistake is a [`QueueError::Driver`] for this ring and nothing
-//! else. Left out: the packed ring, in-order use, notification data.
+//! else. Left out: notification data.
 
 mod area;
 mod bulk;
 mod chain;
 mod descriptor;
+mod either;
+mod packed;
 mod writer;
 
 use std::sync::Arc;
@@ -18,6 +20,8 @@ use pando_tlp::{Access, Dma, DmaView, Guard, Iova, LINE};
 
 pub use bulk::{BULK, Buffers};
 pub use chain::{CHAIN_PIECES, Chain};
+pub use either::Ring;
+pub use packed::{PackedConfig, PackedRing};
 pub use writer::Writer;
 
 use area::Area;

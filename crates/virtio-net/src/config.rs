@@ -36,6 +36,8 @@ pub struct NicConfig {
     pub total_queue_pairs: u16,
     /// Descriptors of a queue at most, a power of two; the driver may take fewer.
     pub queue_size: u16,
+    /// Whether drivers may have packed rings; most that know them take them.
+    pub packed_rings: bool,
     /// Bytes of the longest packet, without the Ethernet header.
     pub mtu: u16,
     /// What the driver reports as link speed, in Mbit/s. It limits nothing.
@@ -65,6 +67,7 @@ impl Default for NicConfig {
             vf_queue_pairs: 2,
             total_queue_pairs: DEFAULT_TOTAL_QUEUE_PAIRS,
             queue_size: 256,
+            packed_rings: false,
             mtu: 1500,
             speed: 10_000,
             vf_overrides: BTreeMap::new(),
@@ -137,6 +140,7 @@ pub(crate) struct FunctionConfig {
     pub(crate) mac: MacAddress,
     pub(crate) queue_pairs: u16,
     pub(crate) queue_size: u16,
+    pub(crate) packed_rings: bool,
     pub(crate) mtu: u16,
     pub(crate) speed: u32,
     pub(crate) sr_iov: bool,
@@ -227,6 +231,7 @@ impl NicConfig {
             mac: self.mac,
             queue_pairs: self.pf_queue_pairs,
             queue_size: self.queue_size,
+            packed_rings: self.packed_rings,
             mtu: self.mtu,
             speed: self.speed,
             sr_iov: self.vfs > 0,
@@ -239,6 +244,7 @@ impl NicConfig {
             mac: self.vf_mac(vf),
             queue_pairs: self.vf_pairs(vf),
             queue_size: self.queue_size,
+            packed_rings: self.packed_rings,
             mtu: self.own(vf).mtu.unwrap_or(self.mtu),
             speed: self.speed,
             sr_iov: false,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use pando_engine::ring::{Chain, SplitRing, Writer};
+use pando_engine::ring::{Chain, Ring, Writer};
 use pando_engine::{QueueError, Service};
 use pando_tlp::Guard;
 
@@ -17,7 +17,7 @@ const BATCH: usize = 16;
 
 /// The control queue of one function.
 pub(crate) struct ControlQueue {
-    ring: SplitRing,
+    ring: Ring,
     shared: Arc<Shared>,
     index: u16,
     features: Features,
@@ -25,12 +25,7 @@ pub(crate) struct ControlQueue {
 }
 
 impl ControlQueue {
-    pub(crate) fn new(
-        ring: SplitRing,
-        shared: Arc<Shared>,
-        index: u16,
-        features: Features,
-    ) -> Self {
+    pub(crate) fn new(ring: Ring, shared: Arc<Shared>, index: u16, features: Features) -> Self {
         Self { ring, shared, index, features, command: Vec::new() }
     }
 
@@ -60,7 +55,7 @@ impl ControlQueue {
 
 impl Service for ControlQueue {
     fn serve(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {
-        let waiting = self.ring.begin(guard)?;
+        self.ring.begin(guard)?;
         let mut chain = Chain::new();
         let mut served = 0;
         while served < BATCH && self.ring.next(guard, &mut chain)? {
@@ -77,7 +72,7 @@ impl Service for ControlQueue {
         if self.ring.publish(guard)? {
             self.shared.signal_queue(self.index);
         }
-        Ok(usize::from(waiting) > served)
+        Ok(served == BATCH)
     }
 
     fn arm(&mut self, guard: &Guard<'_>) -> Result<bool, QueueError> {

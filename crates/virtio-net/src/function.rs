@@ -17,7 +17,7 @@ use crate::shared::{Drops, Interrupts, Shared, is_interrupting};
 use crate::spec::{Features, Status, common, config};
 use crate::window::Window;
 
-/// What every function offers, the first delivery's features.
+/// What every function offers.
 const OFFERED: Features = Features::CSUM
     .union(Features::GUEST_CSUM)
     .union(Features::CTRL_GUEST_OFFLOADS)
@@ -100,6 +100,7 @@ impl Function {
         let queues = layout::queues(pairs);
         let mut offered = OFFERED;
         offered.set(Features::SR_IOV, config.sr_iov);
+        offered.set(Features::RING_PACKED, config.packed_rings);
         let common = Common::new(offered, layout::vectors(pairs), queues, config.queue_size);
         let epochs = wiring.link.epochs().clone();
         let reminder = wiring.engine.reminder();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pando_engine::QueueError;
-use pando_engine::ring::SplitRing;
+use pando_engine::ring::Ring;
 use pando_tlp::Guard;
 
 use crate::shared::Shared;
@@ -28,7 +28,7 @@ impl Notifier {
     #[inline]
     pub(crate) fn publish(
         &mut self,
-        ring: &mut SplitRing,
+        ring: &mut Ring,
         guard: &Guard<'_>,
         packets: usize,
     ) -> Result<(), QueueError> {
@@ -41,7 +41,7 @@ impl Notifier {
     #[inline(never)]
     fn hold_back(
         &mut self,
-        ring: &mut SplitRing,
+        ring: &mut Ring,
         guard: &Guard<'_>,
         packets: usize,
     ) -> Result<(), QueueError> {
@@ -60,11 +60,7 @@ impl Notifier {
     }
 
     /// Interrupts if what is held back is due.
-    pub(crate) fn remind(
-        &mut self,
-        ring: &mut SplitRing,
-        guard: &Guard<'_>,
-    ) -> Result<(), QueueError> {
+    pub(crate) fn remind(&mut self, ring: &mut Ring, guard: &Guard<'_>) -> Result<(), QueueError> {
         let Some(due) = self.due() else { return Ok(()) };
         let limits = self.shared.limits(self.index);
         if !limits.is_none() && self.packets < limits.packets && Instant::now() < due {
@@ -76,7 +72,7 @@ impl Notifier {
     }
 
     #[inline]
-    fn interrupt(&self, ring: &mut SplitRing, guard: &Guard<'_>) -> Result<(), QueueError> {
+    fn interrupt(&self, ring: &mut Ring, guard: &Guard<'_>) -> Result<(), QueueError> {
         if ring.publish(guard)? {
             self.shared.signal_queue(self.index);
         }

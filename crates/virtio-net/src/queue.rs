@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pando_engine::ring::{SplitConfig, SplitRing};
+use pando_engine::ring::{PackedConfig, PackedRing, Ring, SplitConfig, SplitRing};
 use pando_engine::{Doorbell, Engine, OnError, QueueError, ReceiveHandle, TaskHandle};
 use pando_tlp::{Dma, DmaView, Iova};
 
@@ -98,21 +98,35 @@ impl Starter<'_> {
         })
     }
 
-    fn ring(&self, registers: &QueueRegisters) -> Result<SplitRing, QueueError> {
+    fn ring(&self, registers: &QueueRegisters) -> Result<Ring, QueueError> {
         let size = registers.size;
-        if !size.is_power_of_two() || size > self.shared.config.queue_size {
-            return Err(QueueError::Driver("queue size is zero, odd or beyond the maximum"));
+        if size > self.shared.config.queue_size {
+            return Err(QueueError::Driver("queue size is beyond the maximum"));
+        }
+        let view = DmaView::new(self.dma.clone());
+        let event_index = self.features.contains(Features::EVENT_IDX);
+        let indirect = self.features.contains(Features::INDIRECT_DESC);
+        if self.features.contains(Features::RING_PACKED) {
+            let config = PackedConfig {
+                size,
+                descriptors: Iova(registers.desc),
+                driver_event: Iova(registers.driver),
+                device_event: Iova(registers.device),
+                event_index,
+                indirect,
+            };
+            return PackedRing::new(config, view).map(Ring::Packed);
         }
         let config = SplitConfig {
             size,
             descriptors: Iova(registers.desc),
             available: Iova(registers.driver),
             used: Iova(registers.device),
-            event_index: self.features.contains(Features::EVENT_IDX),
-            indirect: self.features.contains(Features::INDIRECT_DESC),
+            event_index,
+            indirect,
             position: 0,
         };
-        SplitRing::new(config, DmaView::new(self.dma.clone()))
+        SplitRing::new(config, view).map(Ring::Split)
     }
 
     fn on_error(&self, index: u16) -> OnError {

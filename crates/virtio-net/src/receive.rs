@@ -6,7 +6,7 @@ mod write;
 use std::sync::Arc;
 use std::time::Instant;
 
-use pando_engine::ring::{BULK, Buffers, Chain, SplitRing, Writer};
+use pando_engine::ring::{BULK, Buffers, Chain, Ring, Writer};
 use pando_engine::{Accepts, Batch, FrameRef, QueueError, Receive};
 use pando_tlp::{Access, Guard};
 use vm_memory::VolatileSlice;
@@ -21,7 +21,7 @@ const MAX_BUFFERS: usize = 257;
 
 /// One receive queue at work.
 pub(crate) struct ReceiveQueue {
-    ring: SplitRing,
+    ring: Ring,
     shared: Arc<Shared>,
     notifier: Notifier,
     mergeable: bool,
@@ -41,12 +41,7 @@ enum Outcome {
 }
 
 impl ReceiveQueue {
-    pub(crate) fn new(
-        ring: SplitRing,
-        shared: Arc<Shared>,
-        index: u16,
-        features: Features,
-    ) -> Self {
+    pub(crate) fn new(ring: Ring, shared: Arc<Shared>, index: u16, features: Features) -> Self {
         let mergeable = features.contains(Features::MRG_RXBUF);
         let headers = Headers::new(features);
         let filled = Vec::with_capacity(MAX_BUFFERS);

@@ -1,5 +1,5 @@
 //! Numbers and layouts of a virtio network device on PCI (virtio 1.3, 4.1 and 5.1): constants and types only.
-//! Leaves out what this card doesn't offer: packed rings, administration queues.
+//! Leaves out what this card doesn't offer: administration queues.
 
 use pando_engine::vnet::VnetHeader;
 
@@ -71,6 +71,8 @@ bitflags::bitflags! {
         const VERSION_1 = 1 << 32;
         /// Addresses are the function's own, as the platform translates them.
         const ACCESS_PLATFORM = 1 << 33;
+        /// Queues are packed rings.
+        const RING_PACKED = 1 << 34;
         /// The function has an SR-IOV capability.
         const SR_IOV = 1 << 37;
         /// A queue can be reset alone.

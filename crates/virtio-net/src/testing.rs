@@ -8,9 +8,14 @@ pub(crate) use guest::{Guest, Memory, eventually};
 
 use crate::spec::Features;
 
-/// What a stock Linux takes of what is offered: all of it, but here with the shorter header.
-pub(crate) const LINUX: Features =
-    Features::all().difference(Features::SR_IOV).difference(Features::HASH_REPORT);
+/// What a stock Linux takes of what is offered: all of it, but here with the shorter header and with split rings.
+pub(crate) const LINUX: Features = Features::all()
+    .difference(Features::SR_IOV)
+    .difference(Features::HASH_REPORT)
+    .difference(Features::RING_PACKED);
+
+/// The same with packed rings.
+pub(crate) const PACKED: Features = LINUX.union(Features::RING_PACKED);
 
 /// A driver with nothing but what it can't do without.
 pub(crate) const PLAIN: Features = Features::VERSION_1.union(Features::MAC);

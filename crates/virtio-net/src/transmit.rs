@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use pando_engine::ring::{Buffers, Chain, SplitRing};
+use pando_engine::ring::{Buffers, Chain, Ring};
 use pando_engine::vnet::{NEEDS_CSUM, VnetHeader};
 use pando_engine::{Batch, Offload, QueueError, SegmentationKind, Transmit, ether_type};
 use pando_tlp::{Access, Guard};
@@ -48,7 +48,7 @@ enum Held {
 
 /// One transmit queue at work.
 pub(crate) struct TransmitQueue {
-    ring: SplitRing,
+    ring: Ring,
     shared: Arc<Shared>,
     notifier: Notifier,
     features: Features,
@@ -59,12 +59,7 @@ pub(crate) struct TransmitQueue {
 }
 
 impl TransmitQueue {
-    pub(crate) fn new(
-        ring: SplitRing,
-        shared: Arc<Shared>,
-        index: u16,
-        features: Features,
-    ) -> Self {
+    pub(crate) fn new(ring: Ring, shared: Arc<Shared>, index: u16, features: Features) -> Self {
         let notifier = Notifier::new(shared.clone(), index);
         Self { ring, shared, notifier, features, fetched: 0, empty: Vec::with_capacity(CHAINS) }
     }

@@ -175,6 +175,16 @@ impl Area {
         let (run, offset) = self.at(offset)?;
         run.slice().get_ref::<u128>(offset).map(|descriptor| descriptor.load()).map_err(|_| OUTSIDE)
     }
+
+    /// The same, its second half before its first: if the flags at its end say that it is whole, it is.
+    #[inline]
+    pub(super) fn load_packed(&self, offset: usize) -> Result<u128, QueueError> {
+        let (run, offset) = self.at(offset)?;
+        let memory = run.slice();
+        let end: u64 = memory.load(offset + 8, Ordering::Acquire).map_err(|_| OUTSIDE)?;
+        let start: u64 = memory.load(offset, Ordering::Relaxed).map_err(|_| OUTSIDE)?;
+        Ok((u128::from(u64::from_le(start)) | u128::from(u64::from_le(end)) << 64).to_le())
+    }
 }
 
 const OUTSIDE: QueueError = QueueError::Ring(Fault::UnsupportedRequest);

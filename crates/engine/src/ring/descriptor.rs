@@ -1,4 +1,4 @@
-//! Descriptors and the walk along a chain of them (virtio 1.3, 2.7.5).
+//! Descriptors and the walk along a chain of them (virtio 1.3, 2.7.5 and 2.8).
 //!
 //! Each descriptor is copied once, so the driver can't change it between check and use. A walk is bounded by the ring's size, and
 //! inside an indirect table by the table's.
@@ -39,6 +39,25 @@ impl Descriptor {
             flags: (raw >> 96) as u16,
             next: (raw >> 112) as u16,
         }
+    }
+
+    /// Of a packed ring: there the number of the chain lies where the flags are in a split one, and the flags behind it.
+    #[inline]
+    pub(super) fn packed(raw: u128) -> Self {
+        let split = Self::new(raw);
+        Self { flags: split.next, next: split.flags, ..split }
+    }
+
+    /// Of a packed ring: the number that its chain has.
+    #[inline]
+    pub(super) fn id(self) -> u16 {
+        self.next
+    }
+
+    /// All of its flags.
+    #[inline]
+    pub(super) fn flags(self) -> u16 {
+        self.flags
     }
 
     /// Where what it describes lies.
@@ -104,7 +123,7 @@ impl<'g> Walk<'_, 'g> {
             let raw = self.descriptors.load_descriptor(usize::from(index) * DESCRIPTOR)?;
             let descriptor = Descriptor::new(raw);
             if descriptor.has(INDIRECT) {
-                self.table(descriptor, chain)?;
+                self.table(descriptor, false, chain)?;
                 return finish(chain);
             }
             self.add(descriptor, chain)?;
@@ -116,8 +135,38 @@ impl<'g> Walk<'_, 'g> {
         Err(QueueError::Driver("descriptor chain loops"))
     }
 
-    /// Walks the indirect table that `outer` describes.
-    fn table(&mut self, outer: Descriptor, chain: &mut Chain<'g>) -> Result<(), QueueError> {
+    /// The same in a packed ring, where the descriptors of a chain follow each other: from `slot` on. Returns the chain's number and
+    /// how many there are.
+    pub(super) fn packed_chain(
+        &mut self,
+        mut slot: u16,
+        chain: &mut Chain<'g>,
+    ) -> Result<(u16, u16), QueueError> {
+        chain.clear();
+        for count in 1..=self.size {
+            let raw = self.descriptors.load_descriptor(usize::from(slot) * DESCRIPTOR)?;
+            let descriptor = Descriptor::packed(raw);
+            if descriptor.has(INDIRECT) {
+                self.table(descriptor, true, chain)?;
+            } else {
+                self.add(descriptor, chain)?;
+            }
+            if !descriptor.has(NEXT) {
+                finish(chain)?;
+                return Ok((descriptor.id(), count));
+            }
+            slot = if slot + 1 < self.size { slot + 1 } else { 0 };
+        }
+        Err(QueueError::Driver("descriptor chain longer than the ring"))
+    }
+
+    /// Walks the indirect table that `outer` describes. In a `packed` ring all of its entries count, in their order.
+    fn table(
+        &mut self,
+        outer: Descriptor,
+        packed: bool,
+        chain: &mut Chain<'g>,
+    ) -> Result<(), QueueError> {
         if !self.indirect {
             return Err(QueueError::Driver("indirect descriptor, not negotiated"));
         }
@@ -135,25 +184,27 @@ impl<'g> Walk<'_, 'g> {
             if index >= entries {
                 return Err(QueueError::Driver("descriptor index outside the indirect table"));
             }
-            let descriptor = match &whole {
+            let raw = match &whole {
                 Some(table) => entry(table, index)?,
                 None => self.table_entry(outer.address, index)?,
             };
+            let descriptor = if packed { Descriptor::packed(raw) } else { Descriptor::new(raw) };
             if descriptor.has(INDIRECT) {
                 return Err(QueueError::Driver("indirect descriptor in an indirect table"));
             }
             self.add(descriptor, chain)?;
-            if !descriptor.has(NEXT) {
+            let more = if packed { index + 1 < entries } else { descriptor.has(NEXT) };
+            if !more {
                 return Ok(());
             }
-            index = u32::from(descriptor.next);
+            index = if packed { index + 1 } else { u32::from(descriptor.next) };
         }
         Err(QueueError::Driver("indirect table loops"))
     }
 
     /// Copies entry `index` of the table at `start`, which may be unaligned and lie across pages.
     #[inline]
-    fn table_entry(&mut self, start: Iova, index: u32) -> Result<Descriptor, QueueError> {
+    fn table_entry(&mut self, start: Iova, index: u32) -> Result<u128, QueueError> {
         let mut bytes = [0; DESCRIPTOR];
         let mut done = 0;
         while done < DESCRIPTOR {
@@ -162,7 +213,7 @@ impl<'g> Walk<'_, 'g> {
             let slice = self.view.slice(self.guard, address, DESCRIPTOR - done, Access::Read);
             done += slice.map_err(driver)?.copy_to(&mut bytes[done..]);
         }
-        Ok(Descriptor::new(u128::from_le_bytes(bytes).to_le()))
+        Ok(u128::from_le_bytes(bytes).to_le())
     }
 
     /// Adds the memory of one descriptor to the chain's last piece, or as one piece; `false`, and nothing added, if it isn't known or
@@ -220,9 +271,9 @@ impl<'g> Walk<'_, 'g> {
 
 /// Copies entry `index` of a table in one piece.
 #[inline]
-fn entry(table: &VolatileSlice<'_>, index: u32) -> Result<Descriptor, QueueError> {
+fn entry(table: &VolatileSlice<'_>, index: u32) -> Result<u128, QueueError> {
     let raw = table.get_ref::<u128>(index as usize * DESCRIPTOR).map_err(|_| UNREACHABLE)?;
-    Ok(Descriptor::new(raw.load()))
+    Ok(raw.load())
 }
 
 const UNREACHABLE: QueueError = QueueError::Driver("buffer outside memory");

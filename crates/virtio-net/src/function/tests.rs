@@ -17,7 +17,7 @@ use crate::testing::Header;
 
 /// VF `vf` of a card with four pairs everywhere.
 fn vf(vf: u16) -> FunctionConfig {
-    NicConfig { vf_queue_pairs: 4, ..NicConfig::default() }.vf(vf)
+    NicConfig { vf_queue_pairs: 4, packed_rings: true, ..NicConfig::default() }.vf(vf)
 }
 
 fn mac(function: u16) -> MacAddress {

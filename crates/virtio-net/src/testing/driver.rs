@@ -1,9 +1,12 @@
 //! A driver: registers in Linux's order, rings in memory.
 
+mod packed;
+
 use std::sync::Arc;
 
 use pando_tlp::Requester;
 
+use self::packed::Packed;
 use super::Memory;
 use super::guest::{Signals, eventually};
 use crate::function::Function;
@@ -48,6 +51,8 @@ pub(crate) struct Ring {
     pub(crate) free: u16,
     pub(crate) added: u16,
     pub(crate) seen: u16,
+    /// What a packed ring has instead; its three areas are `desc`, `avail` and `used` too.
+    packed: Option<Packed>,
     /// Buffer (address, length) by head.
     buffers: std::collections::BTreeMap<u16, (u64, usize)>,
 }
@@ -130,7 +135,10 @@ impl Driver {
         assert_ne!(size, 0);
         assert_eq!(self.read(reg::QUEUE_ENABLE, 2), 0);
         self.write(reg::QUEUE_SIZE, 2, size.into());
-        let ring = Ring::new(&self.memory, size);
+        let mut ring = Ring::new(&self.memory, size);
+        if self.features.contains(Features::RING_PACKED) {
+            ring.packed = Some(Packed::new(self.features.contains(Features::EVENT_IDX)));
+        }
         for (register, address) in [
             (reg::QUEUE_DESC, ring.desc),
             (reg::QUEUE_DRIVER, ring.avail),
@@ -182,6 +190,9 @@ impl Driver {
         let memory = self.memory.clone();
         let ring = &mut self.rings[usize::from(queue)];
         let table = memory.allocate(16 * pieces.len());
+        if let Some(packed) = &mut ring.packed {
+            return packed.add_indirect(&memory, ring.desc, ring.size, table, pieces);
+        }
         write_chain(&memory, table, 0, pieces, u16::MAX);
         let head = ring.free % ring.size;
         ring.free = ring.free.wrapping_add(1);
@@ -320,6 +331,9 @@ impl Ring {
     }
 
     fn add(&mut self, memory: &Memory, pieces: &[(u64, u32, bool)]) -> u16 {
+        if let Some(packed) = &mut self.packed {
+            return packed.add(memory, self.desc, self.size, pieces);
+        }
         let head = self.free % self.size;
         write_chain(memory, self.desc, head, pieces, self.size);
         self.free = self.free.wrapping_add(pieces.len() as u16);
@@ -335,6 +349,9 @@ impl Ring {
     }
 
     fn used(&mut self, memory: &Memory) -> Option<(u16, u32)> {
+        if let Some(packed) = &mut self.packed {
+            return packed.used(memory, self.desc, self.size, self.avail);
+        }
         if memory.load(self.used + 2) == self.seen {
             return None;
         }

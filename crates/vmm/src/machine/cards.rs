@@ -206,6 +206,7 @@ impl Cards {
             vf_queue_pairs: nic.vf_queues,
             total_queue_pairs: nic.queue_budget,
             queue_size: QUEUE_SIZE,
+            packed_rings: nic.packed_rings,
             mtu: nic.mtu,
             speed: nic.speed.mbit_per_second(),
             vf_overrides: (0..).zip(vfs).collect(),

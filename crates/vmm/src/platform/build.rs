@@ -140,6 +140,7 @@ impl Parts {
             queues: nic.queues,
             vf_queues: nic.vf_queues,
             queue_budget: nic.queue_budget,
+            packed_rings: nic.packed_rings,
             mtu: nic.mtu,
             speed: nic.speed,
             uplink: nic.uplink,

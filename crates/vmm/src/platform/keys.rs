@@ -230,6 +230,12 @@ pub(super) const NIC: Section = Section {
             "Queue pairs of the whole card, from which all its functions take theirs.",
         ),
         key(
+            "packed-rings",
+            "`true` or `false`",
+            "`false`",
+            "Whether drivers of a virtio card may have packed rings; those that know them take them.",
+        ),
+        key(
             "mac",
             "an address",
             "02:00:00:NN:NN:00, a range of its own",

@@ -31,6 +31,8 @@ pub struct Nic {
     pub vf_queues: u16,
     /// Queue pairs of the whole card; the functions' pairs together are at most that.
     pub queue_budget: u16,
+    /// Whether drivers may have packed rings.
+    pub packed_rings: bool,
     /// The largest packet in bytes, without the Ethernet header.
     pub mtu: u16,
     /// The link speed it reports.

@@ -36,6 +36,7 @@ pub(super) struct NicEntry {
     pub(super) queue_budget: u16,
     pub(super) mac: Option<Spanned<MacAddress>>,
     pub(super) vf: Vec<VfEntry>,
+    pub(super) packed_rings: bool,
     pub(super) mtu: u16,
     pub(super) speed: Speed,
     pub(super) uplink: Option<Uplink>,
@@ -71,6 +72,7 @@ impl NicEntry {
             queues: queues.pf,
             vf_queues: queues.vf,
             queue_budget: queues.budget,
+            packed_rings: packed_rings(table, limits.model),
             mac,
             vf,
             mtu,
@@ -145,6 +147,16 @@ fn queues(table: &Reader<'_, '_, '_>, limits: &ModelLimits, vfs: u16) -> Queues 
         );
     }
     Queues { pf, vf, budget }
+}
+
+/// Only virtio's queues can be of two kinds.
+fn packed_rings(table: &Reader<'_, '_, '_>, model: NicModel) -> bool {
+    let packed = table.boolean("packed-rings");
+    if packed.is_some() && model != NicModel::Virtio {
+        let wrong = "`packed-rings` of a card that isn't a virtio card";
+        table.problems.report(table.span_of("packed-rings"), wrong, "remove it");
+    }
+    packed.unwrap_or(false)
 }
 
 fn overrides(table: &Reader<'_, '_, '_>, vfs: u16) -> Vec<VfEntry> {

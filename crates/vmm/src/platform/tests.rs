@@ -166,6 +166,14 @@ fn queue_pairs_come_out_of_one_budget() {
 }
 
 #[test]
+fn packed_rings_are_offered_if_the_file_says_so() {
+    for (keys, packed) in [("", false), ("packed-rings = true", true)] {
+        let platform = parsed(&format!("[[nic]]\nid = \"n\"\nat = \"root-bus\"\n{keys}"));
+        assert_eq!(platform.root_complex.nics()[0].packed_rings, packed);
+    }
+}
+
+#[test]
 fn numbers_that_the_file_gives_come_first() {
     let platform = parsed(
         "[[root-port]]\nid = \"a\"\n[[root-port]]\nid = \"b\"\ndevice = 1\n[[root-port]]\nid = \"c\"\ndevice = 3\n\

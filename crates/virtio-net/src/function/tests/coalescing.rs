@@ -1,7 +1,7 @@
 //! Interrupts that are held back.
 
 use crate::spec::{Features, common as reg, ctrl};
-use crate::testing::{Driver, Guest, Header, LINUX, eventually};
+use crate::testing::{Driver, Guest, Header, LINUX, PACKED, eventually};
 
 use super::{frame, mac, vf};
 
@@ -42,21 +42,23 @@ const SENT: u16 = 2;
 
 #[test]
 fn enough_packets_are_told_at_once_and_fewer_later() {
-    let guest = Guest::new();
-    let (mut a, mut b) = pair(&guest, LINUX);
-    assert_eq!(b.command(ctrl::NOTF_COAL_RX_SET, &limits(4, FOREVER)), ctrl::OK);
-    for round in 1..4 {
-        send(&mut a, 3);
-        assert_eq!(b.signals.count(RECEIVED), round - 1);
-        send(&mut a, 1);
-        assert_eq!(b.signals.count(RECEIVED), round);
-        look(&mut b, 4);
-    }
-    assert_eq!(b.command(ctrl::NOTF_COAL_RX_SET, &limits(1000, 2000)), ctrl::OK);
-    for round in 4..7 {
-        send(&mut a, 1);
-        eventually("an interrupt after a while", || b.signals.count(RECEIVED) == round);
-        look(&mut b, 1);
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let (mut a, mut b) = pair(&guest, linux);
+        assert_eq!(b.command(ctrl::NOTF_COAL_RX_SET, &limits(4, FOREVER)), ctrl::OK);
+        for round in 1..4 {
+            send(&mut a, 3);
+            assert_eq!(b.signals.count(RECEIVED), round - 1);
+            send(&mut a, 1);
+            assert_eq!(b.signals.count(RECEIVED), round);
+            look(&mut b, 4);
+        }
+        assert_eq!(b.command(ctrl::NOTF_COAL_RX_SET, &limits(1000, 2000)), ctrl::OK);
+        for round in 4..7 {
+            send(&mut a, 1);
+            eventually("an interrupt after a while", || b.signals.count(RECEIVED) == round);
+            look(&mut b, 1);
+        }
     }
 }
 
@@ -86,24 +88,26 @@ fn one_that_is_held_back_follows_new_limits_and_is_gone_with_its_queue() {
 
 #[test]
 fn used_transmit_buffers_are_told_later_too() {
-    let guest = Guest::new();
-    let (mut a, mut b) = pair(&guest, LINUX);
-    let send = |a: &mut Driver, b: &mut Driver, count: usize| {
-        for _ in 0..count {
-            a.send(1, Header::default(), &frame(mac(1), mac(0), 100), 1);
-            b.receive(0);
-        }
-    };
-    assert_eq!(a.command(ctrl::NOTF_COAL_TX_SET, &limits(3, FOREVER)), ctrl::OK);
-    send(&mut a, &mut b, 2);
-    assert_eq!(a.signals.count(SENT), 0);
-    send(&mut a, &mut b, 1);
-    eventually("the third's interrupt", || a.signals.count(SENT) == 1);
-    (0..3).for_each(|_| assert_eq!(a.wait_used(1).1, 0));
-    assert_eq!(a.command(ctrl::NOTF_COAL_TX_SET, &limits(1000, 2000)), ctrl::OK);
-    send(&mut a, &mut b, 1);
-    eventually("an interrupt after a while", || a.signals.count(SENT) == 2);
-    assert_eq!(a.wait_used(1).1, 0);
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let (mut a, mut b) = pair(&guest, linux);
+        let send = |a: &mut Driver, b: &mut Driver, count: usize| {
+            for _ in 0..count {
+                a.send(1, Header::default(), &frame(mac(1), mac(0), 100), 1);
+                b.receive(0);
+            }
+        };
+        assert_eq!(a.command(ctrl::NOTF_COAL_TX_SET, &limits(3, FOREVER)), ctrl::OK);
+        send(&mut a, &mut b, 2);
+        assert_eq!(a.signals.count(SENT), 0);
+        send(&mut a, &mut b, 1);
+        eventually("the third's interrupt", || a.signals.count(SENT) == 1);
+        (0..3).for_each(|_| assert_eq!(a.wait_used(1).1, 0));
+        assert_eq!(a.command(ctrl::NOTF_COAL_TX_SET, &limits(1000, 2000)), ctrl::OK);
+        send(&mut a, &mut b, 1);
+        eventually("an interrupt after a while", || a.signals.count(SENT) == 2);
+        assert_eq!(a.wait_used(1).1, 0);
+    }
 }
 
 /// The driver is asked when it is due: by then it may not want one any more.

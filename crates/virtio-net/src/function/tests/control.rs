@@ -2,7 +2,7 @@
 
 use crate::layout;
 use crate::spec::{Features, config, ctrl};
-use crate::testing::{Driver, Guest, Header, LINUX, eventually};
+use crate::testing::{Driver, Guest, Header, LINUX, PACKED, eventually};
 
 use super::{frame, mac, vf};
 
@@ -56,11 +56,13 @@ fn commands_take_effect_on_what_comes_in() {
 
 #[test]
 fn commands_may_be_split_anywhere() {
-    let guest = Guest::new();
-    let mut driver = guest.driven(vf(0), LINUX);
-    let table = [&[1, 0][..], &[1, 0, 0, 0, 2, 0, 0, 0, 0, 7, 0, 0, 0, 0]].concat();
-    for step in [1, 2, 3, 5, table.len()] {
-        assert_eq!(driver.raw_command(&table, step), ctrl::OK, "in pieces of {step}");
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let mut driver = guest.driven(vf(0), linux);
+        let table = [&[1, 0][..], &[1, 0, 0, 0, 2, 0, 0, 0, 0, 7, 0, 0, 0, 0]].concat();
+        for step in [1, 2, 3, 5, table.len()] {
+            assert_eq!(driver.raw_command(&table, step), ctrl::OK, "in pieces of {step}");
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::hostile::{NEEDS_RESET, works};
 use super::{frame, mac, vf};
 use crate::layout;
 use crate::spec::common as reg;
-use crate::testing::{Driver, Guest, Header, LINUX, descriptor};
+use crate::testing::{Driver, Guest, Header, LINUX, PACKED, descriptor};
 
 #[test]
 fn target() {
@@ -24,7 +24,7 @@ fn program(u: &mut Unstructured<'_>) -> Result<()> {
     let mut driver = guest.driver(vf(0));
     let mut other = guest.driven(vf(1), LINUX);
     if u.ratio(3, 4)? {
-        driver.probe(LINUX);
+        driver.probe(if u.arbitrary()? { PACKED } else { LINUX });
     }
     driver.memory.write(BUFFERS, &[0x5a; 0x1000]);
     for _ in 0..200 {

@@ -2,7 +2,7 @@
 
 use crate::layout;
 use crate::spec::common as reg;
-use crate::testing::{Driver, Guest, Header, LINUX, descriptor, eventually};
+use crate::testing::{Driver, Guest, Header, LINUX, PACKED, descriptor, eventually};
 
 use super::{frame, mac, vf};
 
@@ -68,6 +68,33 @@ fn a_broken_ring_stops_its_queue_alone() {
         a.reset();
         assert_eq!(a.status(), 0);
         a.probe(LINUX);
+        works(&mut a, &mut b, 1);
+    }
+}
+
+/// The same with packed rings, whose descriptors are available by their flags (bit 7).
+#[test]
+fn a_broken_packed_ring_stops_its_queue_alone() {
+    const AVAILABLE: u16 = 1 << 7;
+    let packed = |address, len, flags| descriptor(address, len, 0, AVAILABLE | flags);
+    let guest = Guest::new();
+    let mut b = guest.driven(vf(1), PACKED);
+    for (name, table) in [
+        ("a chain longer than the ring", vec![packed(0x1000, 1, 1); 256]),
+        ("outside memory", vec![packed(1 << 40, 64, 0)]),
+        ("zero length", vec![packed(0x1000, 0, 0)]),
+        ("readable after writable", vec![packed(0x1000, 64, 3), packed(0x1000, 64, 0)]),
+        ("indirect table of odd length", vec![packed(0x1000, 17, 4)]),
+    ] {
+        let mut a = guest.driven(vf(0), PACKED);
+        works(&mut a, &mut b, 3);
+        for (slot, descriptor) in (0..).zip(&table) {
+            a.memory.write(a.rings[1].desc + 16 * slot, descriptor);
+        }
+        a.kick(1);
+        eventually(name, || a.status() & NEEDS_RESET != 0);
+        works(&mut a, &mut b, 3);
+        a.probe(PACKED);
         works(&mut a, &mut b, 1);
     }
 }

@@ -1,7 +1,7 @@
 //! Frames from function to function.
 
 use crate::spec::{Features, ctrl};
-use crate::testing::{Driver, Guest, Header, LINUX, PLAIN, eventually};
+use crate::testing::{Driver, Guest, Header, LINUX, PACKED, PLAIN, eventually};
 
 use super::{checksum_is_right, frame, mac, tcp, unfinished, vf};
 
@@ -23,7 +23,16 @@ fn pair(guest: &Guest, sender: Features, receiver: Features) -> (Driver, Driver)
 #[test]
 fn frames_arrive_as_they_were_sent() {
     let guest = Guest::new();
-    for features in [LINUX, PLAIN, LINUX - Features::EVENT_IDX, LINUX - Features::INDIRECT_DESC] {
+    for features in [
+        LINUX,
+        PLAIN,
+        LINUX - Features::EVENT_IDX,
+        LINUX - Features::INDIRECT_DESC,
+        PACKED,
+        PLAIN | Features::RING_PACKED,
+        PACKED - Features::EVENT_IDX,
+        PACKED - Features::INDIRECT_DESC,
+    ] {
         let (mut a, mut b) = pair(&guest, features, features);
         b.post(0, 32, 2048);
         for (len, pieces) in [(14, 1), (60, 1), (64, 1), (65, 2), (1514, 1), (1514, 7), (1518, 30)]
@@ -43,36 +52,43 @@ fn frames_arrive_as_they_were_sent() {
 
 #[test]
 fn a_mergeable_receiver_gets_a_frame_over_several_full_buffers() {
-    let guest = Guest::new();
-    let (mut a, mut b) = pair(&guest, LINUX, LINUX);
-    b.post(0, 64, 256);
-    for len in [244, 245, 1000, 1514] {
-        let sent = frame(mac(1), mac(0), len);
-        a.send(1, Header::default(), &sent, 3);
-        a.wait_used(1);
-        let (header, received, lens) = b.receive(0);
-        assert_eq!(usize::from(header.num_buffers), (len + 12).div_ceil(256));
-        assert!(lens[..lens.len() - 1].iter().all(|len| *len == 256), "all but the last are full");
-        assert_eq!(received, sent);
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let (mut a, mut b) = pair(&guest, linux, linux);
+        b.post(0, 64, 256);
+        for len in [244, 245, 1000, 1514] {
+            let sent = frame(mac(1), mac(0), len);
+            a.send(1, Header::default(), &sent, 3);
+            a.wait_used(1);
+            let (header, received, lens) = b.receive(0);
+            assert_eq!(usize::from(header.num_buffers), (len + 12).div_ceil(256));
+            assert!(
+                lens[..lens.len() - 1].iter().all(|len| *len == 256),
+                "all but the last are full"
+            );
+            assert_eq!(received, sent);
+        }
     }
 }
 
 #[test]
 fn what_is_unfinished_stays_so_for_whoever_takes_it() {
-    let guest = Guest::new();
-    let (mut a, mut b) = pair(&guest, LINUX, LINUX);
-    b.post(0, 64, 2048);
-    let sent = tcp(mac(1), mac(0), 20_000);
-    a.send(1, unfinished(1400), &sent, 10);
-    a.wait_used(1);
-    let (header, received, lens) = b.receive(0);
-    assert_eq!(received, sent);
-    assert_eq!(lens.len(), 10);
-    assert_eq!((header.flags, header.gso_type, header.gso_size), (1, 1, 1400));
-    assert_eq!((header.csum_start, header.csum_offset), (34, 16));
-    let sent = tcp(mac(1), mac(0), 100);
-    a.send(1, unfinished(0), &sent, 1);
-    assert_eq!(b.receive(0).0, Header { num_buffers: 1, ..unfinished(0) });
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let (mut a, mut b) = pair(&guest, linux, linux);
+        b.post(0, 64, 2048);
+        let sent = tcp(mac(1), mac(0), 20_000);
+        a.send(1, unfinished(1400), &sent, 10);
+        a.wait_used(1);
+        let (header, received, lens) = b.receive(0);
+        assert_eq!(received, sent);
+        assert_eq!(lens.len(), 10);
+        assert_eq!((header.flags, header.gso_type, header.gso_size), (1, 1, 1400));
+        assert_eq!((header.csum_start, header.csum_offset), (34, 16));
+        let sent = tcp(mac(1), mac(0), 100);
+        a.send(1, unfinished(0), &sent, 1);
+        assert_eq!(b.receive(0).0, Header { num_buffers: 1, ..unfinished(0) });
+    }
 }
 
 /// Receivers without segmentation, without checksums, without mergeable buffers: the engine finishes what they don't take.
@@ -171,43 +187,48 @@ fn bad_headers_and_frames_are_dropped_and_their_buffers_used() {
 
 #[test]
 fn a_batch_of_bad_and_good_frames_is_completed_in_order() {
-    let guest = Guest::new();
-    let (mut a, mut b) = pair(&guest, LINUX, LINUX);
-    b.post(0, 128, 2048);
-    let mut good = 0;
-    for round in 0..100 {
-        let bad = round % 3 == 1;
-        let header = if bad { Header { flags: 1, ..Header::default() } } else { Header::default() };
-        good += usize::from(!bad);
-        let bytes = [&header.bytes()[..], &frame(mac(1), mac(0), 100 + round)].concat();
-        let buffer = a.memory.allocate(bytes.len());
-        a.memory.write(buffer, &bytes);
-        a.add(1, &[(buffer, bytes.len() as u32, false)]);
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let (mut a, mut b) = pair(&guest, linux, linux);
+        b.post(0, 128, 2048);
+        let mut good = 0;
+        for round in 0..100 {
+            let bad = round % 3 == 1;
+            let header =
+                if bad { Header { flags: 1, ..Header::default() } } else { Header::default() };
+            good += usize::from(!bad);
+            let bytes = [&header.bytes()[..], &frame(mac(1), mac(0), 100 + round)].concat();
+            let buffer = a.memory.allocate(bytes.len());
+            a.memory.write(buffer, &bytes);
+            a.add(1, &[(buffer, bytes.len() as u32, false)]);
+        }
+        a.kick(1);
+        for _ in 0..100 {
+            a.wait_used(1);
+        }
+        let lens: Vec<_> = (0..good).map(|_| b.receive(0).1.len()).collect();
+        let expected: Vec<_> =
+            (0..100).filter(|round| round % 3 != 1).map(|round| 100 + round).collect();
+        assert_eq!(lens, expected);
     }
-    a.kick(1);
-    for _ in 0..100 {
-        a.wait_used(1);
-    }
-    let lens: Vec<_> = (0..good).map(|_| b.receive(0).1.len()).collect();
-    let expected: Vec<_> =
-        (0..100).filter(|round| round % 3 != 1).map(|round| 100 + round).collect();
-    assert_eq!(lens, expected);
 }
 
 #[test]
 fn a_receiver_without_buffers_gets_its_frames_once_it_has_some_or_loses_only_its_own() {
-    let guest = Guest::new();
-    let (mut a, mut b) = pair(&guest, LINUX, LINUX);
-    let mut c = guest.driven(vf(2), LINUX);
-    c.post(0, 16, 2048);
-    a.send(1, Header::default(), &frame(mac(1), mac(0), 100), 1);
-    a.send(1, Header::default(), &frame(mac(2), mac(0), 101), 1);
-    assert_eq!(c.receive(0).1.len(), 101);
-    a.wait_used(1);
-    a.wait_used(1);
-    b.post(0, 16, 2048);
-    a.send(1, Header::default(), &frame(mac(1), mac(0), 102), 1);
-    assert!([100, 102].contains(&b.receive(0).1.len()));
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let (mut a, mut b) = pair(&guest, linux, linux);
+        let mut c = guest.driven(vf(2), linux);
+        c.post(0, 16, 2048);
+        a.send(1, Header::default(), &frame(mac(1), mac(0), 100), 1);
+        a.send(1, Header::default(), &frame(mac(2), mac(0), 101), 1);
+        assert_eq!(c.receive(0).1.len(), 101);
+        a.wait_used(1);
+        a.wait_used(1);
+        b.post(0, 16, 2048);
+        a.send(1, Header::default(), &frame(mac(1), mac(0), 102), 1);
+        assert!([100, 102].contains(&b.receive(0).1.len()));
+    }
 }
 
 #[test]
@@ -247,13 +268,15 @@ fn buffers_may_share_their_header_and_come_in_pieces() {
 
 #[test]
 fn a_frame_that_no_ring_can_hold_is_dropped_and_those_behind_it_arrive() {
-    let guest = Guest::new();
-    let (mut a, mut b) = pair(&guest, LINUX, LINUX);
-    b.post(0, 256, 16);
-    a.send(1, unfinished(1400), &tcp(mac(1), mac(0), 10_000), 1);
-    a.wait_used(1);
-    a.send(1, Header::default(), &frame(mac(1), mac(0), 60), 1);
-    let (header, received, _) = b.receive(0);
-    assert_eq!((header.num_buffers, received.len()), (5, 60));
-    assert_eq!(b.status(), 0xf);
+    for linux in [LINUX, PACKED] {
+        let guest = Guest::new();
+        let (mut a, mut b) = pair(&guest, linux, linux);
+        b.post(0, 256, 16);
+        a.send(1, unfinished(1400), &tcp(mac(1), mac(0), 10_000), 1);
+        a.wait_used(1);
+        a.send(1, Header::default(), &frame(mac(1), mac(0), 60), 1);
+        let (header, received, _) = b.receive(0);
+        assert_eq!((header.num_buffers, received.len()), (5, 60));
+        assert_eq!(b.status(), 0xf);
+    }
 }

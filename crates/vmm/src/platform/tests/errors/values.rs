@@ -199,6 +199,19 @@ vfs = 65
         ],
     },
     Case {
+        name: "rings of a kind that the model hasn't got",
+        text: r#"
+[[root-port]]
+id = "rp0"
+[[nic]]
+id = "nic0"
+at = "rp0"
+model = "82599"
+packed-rings = true
+"#,
+        reports: &["8:16: `packed-rings` of a card that isn't a virtio card; remove it"],
+    },
+    Case {
         name: "an unknown model",
         text: r#"
 [[root-port]]

@@ -139,6 +139,7 @@ const DATAGRAMS: &str = r#"
     knows=$(cut -c 57 "/sys/bus/pci/devices/$(vf "$nic" 0)"/virtio*/features)
     value "the driver knows of long frames of datagrams" "$knows" "(of 1)"
     for address in 10.0.0.1 '[fd00::1]'; do
+        if [ "$knows" = 1 ]; then check "the sender leaves cutting to the card" within b ethtool -K "$two" tx-udp-segmentation on; fi
         check "60 datagrams to $address" passes "$address"
         if [ "$knows" = 1 ]; then
             check "they are few frames ($(cat /tmp/counts))" awk '{ exit !($1 < 20 && $2 < 20) }' /tmp/counts
@@ -150,7 +151,6 @@ const DATAGRAMS: &str = r#"
         check "the sender cuts by itself" within b ethtool -K "$two" tx-udp-segmentation off
         check "60 datagrams to $address, cut by the sender" passes "$address"
         check "each is sent ($(cat /tmp/counts))" awk '{ exit !($1 >= 60) }' /tmp/counts
-        within b ethtool -K "$two" tx-udp-segmentation on || true
     done
     serve a
     check "UDP" carries b 10.0.0.1 --udp --bitrate 5M

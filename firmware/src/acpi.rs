@@ -9,6 +9,7 @@ mod fadt;
 mod madt;
 mod mcfg;
 mod osc;
+mod routing;
 
 use acpi_tables::{Aml, rsdp::Rsdp, xsdt::XSDT};
 

@@ -68,6 +68,16 @@ pub const HIGH_MEMORY: u64 = 1 << 32;
 pub const COM1_PORT: u16 = 0x3f8;
 /// COM1's interrupt.
 pub const COM1_GSI: u32 = 4;
+/// The interrupt of the first of the four wires that PCI interrupt pins end at; the others follow. Level-triggered, active low.
+pub const INTX_GSI: u32 = 20;
+/// Device numbers of a bus.
+pub const DEVICES: u8 = 32;
+
+/// The interrupt of the root complex' wire `wire`, counted round from 0.
+pub fn intx_gsi(wire: u8) -> u32 {
+    INTX_GSI + u32::from(wire % 4)
+}
+
 /// ACPI sleep control register, one byte.
 pub const SLEEP_CONTROL_PORT: u16 = 0x600;
 /// ACPI sleep status register, one byte.

@@ -10,7 +10,7 @@ use pando_pci::{
 };
 use pando_tlp::{Access, Link, Participant};
 
-use crate::registers::Registers;
+use crate::registers::{Interrupt, Registers};
 use crate::spec::*;
 use crate::worker;
 
@@ -83,8 +83,8 @@ struct Function {
 }
 
 impl Function {
-    fn new(port: &FunctionPort) -> Self {
-        Self { port: port.clone(), registers: Registers::default() }
+    fn new(port: &FunctionPort, has_pin: bool) -> Self {
+        Self { port: port.clone(), registers: Registers::new(has_pin) }
     }
 
     /// Under a guard: whoever resets the function waits for it afterwards, and later guards see the reset.
@@ -93,18 +93,30 @@ impl Function {
         match job.step(&*self.port.dma) {
             None => self.registers.proceed(life, job),
             Some(end) => {
-                if let Some(vector) = self.registers.end(life, end) {
-                    self.port.msix.signal(vector);
+                if let Some(interrupt) = self.registers.end(life, end) {
+                    self.interrupt(interrupt);
                 }
             }
         }
+    }
+
+    fn interrupt(&self, interrupt: Interrupt) {
+        match interrupt {
+            Interrupt::Pin => self.follow_pin(),
+            Interrupt::Msi(vector) => self.port.msi.signal(vector),
+            Interrupt::Msix(vector) => self.port.msix.signal(vector),
+        }
+    }
+
+    fn follow_pin(&self) {
+        self.port.intx.follow(|| self.registers.asserts_pin());
     }
 }
 
 impl Card {
     fn new(functions: &Functions, commands: Sender<FunctionId>) -> Self {
-        let vfs = functions.vfs().iter().map(Function::new).collect();
-        Self { pf: Function::new(functions.pf()), vfs, commands }
+        let vfs = functions.vfs().iter().map(|port| Function::new(port, false)).collect();
+        Self { pf: Function::new(functions.pf(), true), vfs, commands }
     }
 
     fn function(&self, function: FunctionId) -> Option<&Function> {
@@ -143,11 +155,11 @@ impl Model for Card {
     }
 
     fn write(&self, id: FunctionId, bar: u8, offset: u64, data: &[u8]) {
-        if let Some(function) = self.function(id)
-            && function.registers.write(bar, offset, data)
-        {
+        let Some(function) = self.function(id) else { return };
+        if function.registers.write(bar, offset, data) {
             self.queue(id);
         }
+        function.follow_pin();
     }
 
     fn refuses(&self, _: FunctionId, bar: u8, offset: u64, len: usize, _: Access) -> bool {
@@ -157,6 +169,7 @@ impl Model for Card {
     fn reset(&self, function: FunctionId) {
         if let Some(function) = self.function(function) {
             function.registers.reset();
+            function.follow_pin();
         }
     }
 
@@ -179,11 +192,12 @@ fn endpoint_config(config: &ExerciserConfig, slot: &Slot) -> EndpointConfig {
     let vfs = config.vfs.min(255);
     let mut endpoint = EndpointConfig::new(identity, resources());
     endpoint.sriov = (vfs != 0).then(|| SriovConfig::new(vfs, DEVICE, DEVICE, resources()));
+    endpoint.interrupt_pin = true;
     endpoint.place(slot);
     endpoint
 }
 
-/// The same for the PF and for each VF: six BARs of 32 bits, MSI-X in the first.
+/// The same for the PF and for each VF: six BARs of 32 bits, MSI, and MSI-X in the first.
 fn resources() -> Resources {
     let bar = |index| {
         let size = if index == 0 { BAR0_SIZE } else { MEMORY_SIZE };
@@ -191,6 +205,7 @@ fn resources() -> Resources {
     };
     Resources {
         bars: (0..6).map(bar).collect(),
+        msi: Some(MSI_VECTORS),
         msix: Some(MsixConfig { vectors: VECTORS, bar: 0, table: TABLE, pba: PENDING }),
         ..Resources::default()
     }

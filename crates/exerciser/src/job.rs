@@ -41,7 +41,7 @@ impl Job {
         size: u32,
         expected: u32,
     ) -> Option<Self> {
-        (command & (READ | WRITE | COPY | RAISE_MSIX) != 0).then(|| Self {
+        (command & (READ | WRITE | COPY | RAISE_INTX | RAISE_MSI | RAISE_MSIX) != 0).then(|| Self {
             command,
             source,
             destination,

@@ -5,7 +5,7 @@
 //! same layout is drivers/pci/endpoint/functions/pci-epf-test.c), with a few of its own behind them. Debian's kernels don't ship
 //! that driver; user space drives the registers as well, through sysfs' `resource0` or VFIO.
 //!
-//! Not implemented: MSI and INTx (load the driver with `irq_type=2`), the driver's DMA engine flag, doorbell BARs.
+//! Not implemented: the driver's DMA engine flag, doorbell BARs.
 
 mod card;
 mod checksum;

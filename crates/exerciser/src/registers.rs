@@ -6,14 +6,19 @@ use crate::job::{End, Job};
 use crate::spec::*;
 
 /// One function. The lock is never held while anything is sent.
-#[derive(Debug, Default)]
-pub(crate) struct Registers(Mutex<State>);
+#[derive(Debug)]
+pub(crate) struct Registers {
+    state: Mutex<State>,
+    has_pin: bool,
+}
 
 #[derive(Debug, Default)]
 struct State {
     /// From MAGIC to FLAGS.
     values: [u32; 12],
     reason: Reason,
+    /// The interrupt of STATUS is the pin's.
+    by_pin: bool,
     job: Option<Job>,
     /// Whether the function is in the thread's line.
     queued: bool,
@@ -22,12 +27,23 @@ struct State {
     memory: [Option<Box<[u8]>>; 5],
 }
 
-/// An interrupt to send: the vector, from 0.
-pub(crate) type Vector = u16;
+/// An interrupt to raise; vectors from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    /// The pin, as long as [`Registers::asserts_pin`] says so.
+    Pin,
+    Msi(u16),
+    Msix(u16),
+}
 
 const LAST: u64 = CAPABILITIES + 4;
 
 impl Registers {
+    /// In power-on state; `has_pin`: of a function with an interrupt pin.
+    pub(crate) fn new(has_pin: bool) -> Self {
+        Self { state: Mutex::default(), has_pin }
+    }
+
     /// Reads BAR 0's registers or the memory of another BAR; what isn't there is zero.
     pub(crate) fn read(&self, bar: u8, offset: u64, data: &mut [u8]) {
         let state = self.lock();
@@ -41,7 +57,7 @@ impl Registers {
             return;
         }
         for (byte, at) in data.iter_mut().zip(offset..) {
-            *byte = state.dword(at & !3).to_le_bytes()[(at & 3) as usize];
+            *byte = self.dword(&state, at & !3).to_le_bytes()[(at & 3) as usize];
         }
     }
 
@@ -89,7 +105,7 @@ impl Registers {
     }
 
     /// It has ended. Returns the interrupt that tells.
-    pub(crate) fn end(&self, life: u64, end: End) -> Option<Vector> {
+    pub(crate) fn end(&self, life: u64, end: End) -> Option<Interrupt> {
         let mut state = self.lock();
         if state.life != life || state.job.take().is_none() {
             return None;
@@ -100,11 +116,18 @@ impl Registers {
             state.values[index(CHECKSUM)] = checksum;
         }
         state.values[index(STATUS)] |= end.status;
-        let vector = state.vector();
-        if vector.is_some() {
+        let interrupt = state.interrupt().filter(|it| self.has_pin || *it != Interrupt::Pin);
+        if interrupt.is_some() {
             state.values[index(STATUS)] |= IRQ_RAISED;
         }
-        vector
+        state.by_pin = interrupt == Some(Interrupt::Pin);
+        interrupt
+    }
+
+    /// Whether the interrupt pin is asserted: until the driver has seen the interrupt and said so.
+    pub(crate) fn asserts_pin(&self) -> bool {
+        let state = self.lock();
+        state.by_pin && state.values[index(STATUS)] & IRQ_RAISED != 0
     }
 
     /// Power-on state. What a job of before still does has no effect here.
@@ -113,20 +136,21 @@ impl Registers {
         *state = State { life: state.life + 1, queued: state.queued, ..State::default() };
     }
 
+    fn dword(&self, state: &State, offset: u64) -> u32 {
+        match offset {
+            CAPABILITIES if self.has_pin => CAPABLE | CAPABLE_PIN,
+            CAPABILITIES => CAPABLE,
+            REASON => state.reason as u32,
+            _ => state.values.get(index(offset)).copied().filter(|_| offset < LAST).unwrap_or(0),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    fn dword(&self, offset: u64) -> u32 {
-        match offset {
-            CAPABILITIES => CAPABLE,
-            REASON => self.reason as u32,
-            _ => self.values.get(index(offset)).copied().filter(|_| offset < LAST).unwrap_or(0),
-        }
-    }
-
     fn address(&self, register: u64) -> u64 {
         let half = |register| u64::from(self.values[index(register)]);
         half(register + 4) << 32 | half(register)
@@ -145,10 +169,17 @@ impl State {
         self.job.is_some()
     }
 
-    fn vector(&self) -> Option<Vector> {
-        let number = self.values[index(IRQ_NUMBER)].checked_sub(1)?;
-        let vector = Vector::try_from(number).ok().filter(|vector| *vector < VECTORS)?;
-        (self.values[index(IRQ_TYPE)] == IRQ_MSIX).then_some(vector)
+    fn interrupt(&self) -> Option<Interrupt> {
+        let vector = |count: u16| {
+            let number = self.values[index(IRQ_NUMBER)].checked_sub(1)?;
+            u16::try_from(number).ok().filter(|vector| *vector < count)
+        };
+        match self.values[index(IRQ_TYPE)] {
+            IRQ_INTX => Some(Interrupt::Pin),
+            IRQ_MSI => vector(MSI_VECTORS).map(Interrupt::Msi),
+            IRQ_MSIX => vector(VECTORS).map(Interrupt::Msix),
+            _ => None,
+        }
     }
 
     fn write_memory(&mut self, memory: usize, offset: u64, data: &[u8]) {

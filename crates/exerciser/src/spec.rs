@@ -4,7 +4,7 @@
 pub const MAGIC: u64 = 0x00;
 /// Starts one of the commands below. Reads as the command while it runs, and 0 when it has ended; ignored while one runs.
 pub const COMMAND: u64 = 0x04;
-/// How the last command ended; cleared when one begins.
+/// How the last command ended; cleared when one begins. The pin is asserted until [`IRQ_RAISED`] is written as zero.
 pub const STATUS: u64 = 0x08;
 /// Where reads come from: low, then high 32 bits.
 pub const SOURCE: u64 = 0x0c;
@@ -15,9 +15,9 @@ pub const SIZE: u64 = 0x1c;
 /// CRC-32 (0x04c11db7 reflected, from all ones, not inverted at the end) of the data: of a read to be compared with, of a write
 /// and of a copy the result.
 pub const CHECKSUM: u64 = 0x20;
-/// What interrupt ends a command: 2 is MSI-X; the others are not there.
+/// What interrupt ends a command: [`IRQ_INTX`], [`IRQ_MSI`] or [`IRQ_MSIX`].
 pub const IRQ_TYPE: u64 = 0x24;
-/// Its vector, from 1.
+/// Its vector, from 1; the pin has none.
 pub const IRQ_NUMBER: u64 = 0x28;
 /// Kept and ignored.
 pub const FLAGS: u64 = 0x2c;
@@ -33,7 +33,11 @@ pub const REFUSED_END: u64 = 0x808;
 /// The end of the registers.
 pub const REGISTERS_END: u64 = 0x1000;
 
-/// Commands: raise the MSI-X interrupt.
+/// Commands: raise the interrupt that IRQ_TYPE says, as the two after this do: the driver has one for each type.
+pub const RAISE_INTX: u32 = 1 << 0;
+/// See [`RAISE_INTX`].
+pub const RAISE_MSI: u32 = 1 << 1;
+/// See [`RAISE_INTX`].
 pub const RAISE_MSIX: u32 = 1 << 2;
 /// Commands: read from the source address.
 pub const READ: u32 = 1 << 3;
@@ -59,8 +63,14 @@ pub const SOURCE_INVALID: u32 = 1 << 7;
 /// Status: the destination can't be written.
 pub const DESTINATION_INVALID: u32 = 1 << 8;
 
-/// Capabilities: any alignment; MSI-X.
-pub const CAPABLE: u32 = 1 << 0 | 1 << 2;
+/// Capabilities: any alignment, MSI, MSI-X.
+pub const CAPABLE: u32 = 0b0111;
+/// Capabilities: the interrupt pin, which VFs haven't got.
+pub const CAPABLE_PIN: u32 = 1 << 3;
+/// IRQ_TYPE of the interrupt pin.
+pub const IRQ_INTX: u32 = 0;
+/// IRQ_TYPE of MSI.
+pub const IRQ_MSI: u32 = 1;
 /// IRQ_TYPE of MSI-X.
 pub const IRQ_MSIX: u32 = 2;
 
@@ -98,6 +108,8 @@ pub const BAR0_SIZE: u64 = 0x4000;
 pub const MEMORY_SIZE: u64 = 0x1000;
 /// MSI-X vectors of each function.
 pub const VECTORS: u16 = 8;
+/// MSI vectors of each function.
+pub const MSI_VECTORS: u16 = 32;
 /// Offset of the MSI-X table.
 pub const TABLE: u32 = 0x1000;
 /// Offset of its pending bits.

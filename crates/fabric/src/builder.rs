@@ -21,6 +21,7 @@ use crate::doorbells::Doorbells;
 use crate::error::BuildError;
 use crate::fabric::Fabric;
 use crate::hub::Hub;
+use crate::intx::Wires;
 use crate::map::{Claimant, Entry};
 use crate::options::{FabricConfig, Host, Place, PortOptions, UpstreamFunction, identity};
 use crate::routes::{PortState, Registers, RootDecode, Routes};
@@ -62,6 +63,7 @@ impl FabricBuilder {
             tree: OnceLock::new(),
             counters: Counters::default(),
             outbox,
+            wires: Wires::default(),
             doorbells_dirty: AtomicBool::new(false),
             wake: host.wake,
         };

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use pando_tlp::{
-    Access, Dma, Epochs, ErrorMessage, Fault, Iova, Link, Marks, MsiMessage, Outcome, Requester,
-    RequesterId, Run, Target,
+    Access, Dma, Epochs, ErrorMessage, Fault, IntxWire, Iova, Link, Marks, MsiMessage, Outcome,
+    Requester, RequesterId, Run, Target,
 };
 
 use crate::deferred::{LARGEST, Pending, Posted};
 use crate::hub::{Destination, Hub, Landing, Question};
+use crate::intx::Source;
 use crate::pieces::piece;
 use crate::topology::BusIndex;
 
@@ -37,6 +38,10 @@ impl Link for Attachment {
 
     fn report(&self, source: RequesterId, message: ErrorMessage) {
         self.hub.send(self.bus, source, message);
+    }
+
+    fn intx(&self, function: u8, wire: IntxWire, asserted: bool) {
+        self.hub.intx(Source { bus: self.bus, function, wire }, asserted);
     }
 }
 

@@ -102,6 +102,7 @@ impl Fabric {
         if !self.publish(changed) {
             return;
         }
+        self.hub.follow_wires();
         self.hub.epochs.synchronize();
         self.doorbells.withdraw(|| self.hub.routes.load_full());
         self.doorbells_moved();

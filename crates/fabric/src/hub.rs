@@ -15,6 +15,7 @@ use pando_tlp::{
 
 use crate::counters::Counters;
 use crate::deferred::Outbox;
+use crate::intx::Wires;
 use crate::map::{Claimant, Entry};
 use crate::routes::{Arrival, Routes};
 use crate::span::Span;
@@ -31,6 +32,7 @@ pub(crate) struct Hub {
     pub(crate) tree: OnceLock<Weak<Tree>>,
     pub(crate) counters: Counters,
     pub(crate) outbox: Outbox,
+    pub(crate) wires: Wires,
     pub(crate) doorbells_dirty: AtomicBool,
     pub(crate) wake: Box<dyn Fn() + Send + Sync>,
 }

@@ -23,6 +23,7 @@ mod error;
 mod errors;
 mod fabric;
 mod hub;
+mod intx;
 mod map;
 mod options;
 mod pieces;

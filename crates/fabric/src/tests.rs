@@ -7,6 +7,7 @@ mod doorbells;
 mod enumeration;
 mod errors;
 mod fuzz;
+mod intx;
 mod invariants;
 mod mmio;
 mod peer;

@@ -11,7 +11,7 @@ use pando_pci::{AcsServices, PortKind};
 pub(crate) struct PortIndex(pub(crate) usize);
 
 /// Position in [`Topology::buses`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct BusIndex(pub(crate) usize);
 
 /// Position in the list of devices.

@@ -1,7 +1,7 @@
 //! What the card says it is: ids, BARs and capabilities (82599 datasheet, 9.3 to 9.5).
 //!
 //! Drivers know three capability offsets by heart (MSI-X at 70h, PCI Express at a0h), so all lie where the chip has them. Leaves
-//! out I/O BAR, expansion ROM, VPD, MSI and INTx, which the functions of this platform don't have.
+//! out I/O BAR, expansion ROM and VPD.
 
 use pando_pci::{
     Bar, CapabilityOffsets, EndpointConfig, Identity, MsixConfig, Resources, Slot, SriovConfig,
@@ -66,7 +66,9 @@ pub(crate) fn endpoint(config: &NicConfig, slot: &Slot) -> EndpointConfig {
         subsystem: config.model.subsystem(),
     };
     let bars = vec![bar(REGISTERS, SPACE.into()), bar(PF_MSIX, MSIX_SPACE)];
-    let mut endpoint = EndpointConfig::new(identity, resources(bars, PF_VECTORS, PF_MSIX));
+    let resources = Resources { msi: Some(1), ..resources(bars, PF_VECTORS, PF_MSIX) };
+    let mut endpoint = EndpointConfig::new(identity, resources);
+    endpoint.interrupt_pin = true;
     endpoint.max_payload = 2; // 512 bytes
     let [a, b, c, d, e, f] = config.mac.0;
     endpoint.serial_number = Some(u64::from_be_bytes([a, b, c, 0xff, 0xff, d, e, f]));
@@ -87,10 +89,12 @@ fn sriov(config: &NicConfig) -> SriovConfig {
 fn resources(bars: Vec<Bar>, vectors: u16, msix: u8) -> Resources {
     Resources {
         bars,
+        msi: None,
         msix: Some(MsixConfig { vectors, bar: msix, table: 0, pba: PBA }),
         vendor: Vec::new(),
         offsets: CapabilityOffsets {
             power_management: Some(0x40),
+            msi: Some(0x50),
             msix: Some(0x70),
             pci_express: Some(0xa0),
             aer: Some(0x100),

@@ -1,8 +1,8 @@
 //! From a cause to a message: masks, auto clear and auto mask, throttles (82599 datasheet, 7.3). The rules are `bank`'s, the PF's
 //! registers `physical`'s, a VF's `virtual_function`'s; `outlet` sends.
 //!
-//! Every lock here is a leaf: held for a few instructions, never while a message is sent. Leaves out INTx and MSI, low latency
-//! interrupts and the TCP timer. Without GPIE's MSI-X mode every cause goes to vector 0.
+//! Every lock here is a leaf: held for a few instructions, never while a message is sent. Leaves out low latency interrupts and the TCP
+//! timer. Without GPIE's MSI-X mode every cause goes to one message, or to the interrupt pin.
 
 mod bank;
 mod outlet;

@@ -115,7 +115,7 @@ impl Plug<'_> {
     fn card(&self, functions: &Functions) -> Card {
         let participants = Participants::new(self.link.epochs().clone());
         let outlet = |(number, port): (usize, &FunctionPort)| {
-            let messages: Arc<dyn Messages> = port.msix.clone();
+            let messages: Arc<dyn Messages> = Arc::new(port.clone());
             Outlet::new(messages, participants.clone(), self.alarms.alarm(number))
         };
         let vfs = (1..).zip(functions.vfs()).map(outlet);

@@ -56,10 +56,10 @@ impl Bridge {
         let (layout, places) = layout(&config)?;
         let requester = Arc::new(Requester::default());
         requester.set_id(config.id);
-        let msi = config
-            .upper
-            .as_ref()
-            .map(|upper| Msi::new(places.msi, upper.as_ref(), requester.clone()));
+        let msi = config.upper.as_ref().map(|upper| {
+            let dma = upper.dma(requester.clone());
+            Msi::new((places.msi, 1), dma, requester.clone()).in_epochs(upper.epochs())
+        });
         let state = State {
             space: ConfigSpace::new(layout),
             occupied: config.occupied,
@@ -122,7 +122,7 @@ impl Bridge {
             (self.update(&mut state), msi, due)
         };
         if let Some((msi, registers)) = msi {
-            msi.apply(registers);
+            msi.apply(&registers);
         }
         self.follow_gate();
         if due {
@@ -208,7 +208,7 @@ impl Bridge {
     /// An event of a port service: one message on the port's only vector.
     pub fn signal(&self) {
         if let Some(msi) = &self.msi {
-            msi.signal();
+            msi.signal_guarded(0);
         }
     }
 
@@ -231,7 +231,7 @@ impl Bridge {
         }
         self.follow_gate();
         if let Some(msi) = &self.msi {
-            msi.vectors().reset(false);
+            msi.inner().reset(false);
         }
         self.requester.set_id(self.wired);
     }
@@ -289,7 +289,7 @@ impl Bridge {
         if !self.requester.set_open(open) {
             return;
         }
-        let vectors = self.msi.as_ref().map(Msi::vectors);
+        let vectors = self.msi.as_ref().map(Msi::inner);
         if open {
             vectors.inspect(|vectors| vectors.deliver_all());
         } else {

@@ -29,17 +29,18 @@ pub(crate) fn power_management_of_port() -> Capability {
     Capability { id: ids::POWER_MANAGEMENT, registers }
 }
 
-/// MSI with one vector, 64-bit address and per-vector masking (7.7.1).
-pub(crate) fn msi() -> Capability {
+/// MSI with `vectors` vectors, a power of two up to 32, 64-bit address and per-vector masking (7.7.1).
+pub(crate) fn msi(vectors: u16) -> Capability {
+    let capable = vectors.trailing_zeros() << msi::MULTIPLE_MESSAGE_CAPABLE_SHIFT;
     let registers = vec![
         Register::rw(
-            msi::ADDRESS_64BIT | msi::PER_VECTOR_MASKING,
+            capable | msi::ADDRESS_64BIT | msi::PER_VECTOR_MASKING,
             msi::ENABLE | msi::MULTIPLE_MESSAGE_ENABLE,
         ),
         Register::rw(0, 0xffff_fffc),
         Register::rw(0, u32::MAX),
         Register::rw(0, 0xffff),
-        Register::rw(0, 1),
+        Register::rw(0, u32::MAX >> (u32::BITS - u32::from(vectors))),
         Register::ro(0),
     ];
     Capability { id: ids::MSI, registers }

@@ -10,6 +10,8 @@ use pando_tlp::{Access, Dma, Link, Requester, RequesterId};
 
 use crate::config_space::Reset;
 use crate::error::ConfigError;
+use crate::intx::Intx;
+use crate::msi::Msi;
 use crate::msix::Msix;
 use crate::presence::Presence;
 use crate::{
@@ -18,6 +20,7 @@ use crate::{
 };
 use card::Card;
 use config::EndpointConfig;
+use interrupts::Interrupts;
 pub use report::{EndpointReport, FunctionReport};
 use state::{Change, Gates, State};
 
@@ -25,6 +28,7 @@ mod access;
 mod card;
 pub(crate) mod config;
 mod errors;
+mod interrupts;
 mod report;
 mod shape;
 pub(crate) mod slot;
@@ -50,7 +54,7 @@ pub struct Endpoint {
 struct Function {
     id: FunctionId,
     requester: Arc<Requester>,
-    msix: Arc<Msix>,
+    interrupts: Interrupts,
     presence: Presence,
 }
 
@@ -59,8 +63,13 @@ struct Function {
 pub struct FunctionPort {
     /// The way into the tree, with the function's own id and gate.
     pub dma: Arc<dyn Dma>,
-    /// Its interrupts; without a single vector where it has no MSI-X.
+    /// Its MSI-X; without a single vector where it has none, as for `msi`.
     pub msix: Arc<Msix>,
+    /// Its MSI.
+    pub msi: Arc<Msi>,
+    /// Its interrupt pin, or one that tells nobody. Only one of the three works at a time, as the driver has chosen; a model
+    /// tells all that apply.
+    pub intx: Arc<Intx>,
 }
 
 /// The functions of a card, all TotalVFs included.
@@ -106,6 +115,7 @@ impl Endpoint {
         let state = State::new(&card);
         pf.requester.set_id(state.id(&card, FunctionId::Pf));
         pf.presence.set(true);
+        pf.interrupts.intx.power(true);
         let page_size = AtomicU64::new(state.page_size(&card));
         let vfs = vfs.into_boxed_slice();
         let (writing, state) = (Mutex::default(), Mutex::new(state));
@@ -122,6 +132,18 @@ impl Endpoint {
             FunctionId::Pf => Some(&self.pf),
             FunctionId::Vf(index) => self.vfs.get(usize::from(index)),
         }
+    }
+
+    /// What a write to `register` has made of the function's interrupts.
+    fn interrupts(
+        &self,
+        state: &State,
+        function: FunctionId,
+        register: u16,
+    ) -> Option<(FunctionId, interrupts::Registers)> {
+        let (shape, space) = (self.card.shape(function)?, state.space(function)?);
+        let interrupts = &self.function_of(function)?.interrupts;
+        Some((function, interrupts.registers(shape, space, register)?))
     }
 
     fn reset_to(&self, reset: Reset) {
@@ -157,13 +179,12 @@ impl Endpoint {
 
 impl Function {
     fn new(card: &Card, id: FunctionId, link: &Arc<dyn Link>) -> (Self, FunctionPort) {
-        let vectors = card.shape(id).and_then(|shape| shape.msix).map_or(0, |msix| msix.vectors);
         let requester = Arc::new(Requester::default());
         let dma = link.dma(requester.clone());
-        let msix = Msix::new(dma.clone(), requester.clone(), vectors).in_epochs(link.epochs());
-        let msix = Arc::new(msix);
-        let presence = Presence::default();
-        (Self { id, requester, msix: msix.clone(), presence }, FunctionPort { dma, msix })
+        let interrupts = Interrupts::new(card, id, link, &dma, &requester);
+        let Interrupts { msix, msi, intx } = &interrupts;
+        let port = FunctionPort { dma, msix: msix.clone(), msi: msi.clone(), intx: intx.clone() };
+        (Self { id, requester, interrupts, presence: Presence::default() }, port)
     }
 }
 
@@ -175,6 +196,7 @@ impl Device for Endpoint {
             self.fold_outcomes(&mut state, function, register);
             (function, state.read(&self.card, function, register))
         };
+        let stored = self.function_of(function)?.interrupts.read(register, stored);
         let vendor = &self.card.shape(function)?.vendor;
         let index = vendor.iter().position(|range| range.contains(&register));
         let own = index.and_then(|index| {
@@ -201,7 +223,8 @@ impl Device for Endpoint {
             let captured = std::mem::replace(&mut state.bus, bus) != bus;
             let change = state.write(&self.card, function, register, value, enables);
             self.page_size.store(state.page_size(&self.card), SeqCst);
-            Change { captured, ..change }
+            let interrupts = self.interrupts(&state, function, register);
+            Change { captured, interrupts, ..change }
         };
         let effects = if change.decode { Effects::DECODE } else { Effects::empty() };
         self.perform(change);

@@ -29,6 +29,9 @@ pub enum ConfigError {
     /// The MSI-X table or PBA can't be like this.
     #[error("MSI-X: {0}")]
     Msix(&'static str),
+    /// The number of MSI vectors can't be this.
+    #[error("MSI: {0} vectors: there can be 1, 2, 4, 8, 16 or 32")]
+    Msi(u16),
     /// Access control can't be like this.
     #[error("ACS: {0}")]
     Acs(&'static str),

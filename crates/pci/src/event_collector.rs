@@ -52,7 +52,8 @@ impl EventCollector {
         let (layout, places) = layout(&identity, associated)?;
         let requester = Arc::new(Requester::default());
         requester.set_id(RequesterId::new(0, function));
-        let msi = Msi::new(places.msi, &*link, requester.clone());
+        let dma = link.dma(requester.clone());
+        let msi = Msi::new((places.msi, 1), dma, requester.clone()).in_epochs(link.epochs());
         let space = Mutex::new(ConfigSpace::new(layout));
         let writing = Mutex::default();
         Ok(Self { function, associated, places, requester, link, msi, writing, space })
@@ -76,11 +77,11 @@ impl EventCollector {
             (msi, !was_due && root_errors::is_due(space, self.places.aer))
         };
         if let Some(registers) = msi {
-            self.msi.apply(registers);
+            self.msi.apply(&registers);
         }
         self.follow_gate();
         if due {
-            self.msi.signal();
+            self.msi.signal_guarded(0);
         }
     }
 
@@ -95,9 +96,9 @@ impl EventCollector {
             return;
         }
         if open {
-            self.msi.vectors().deliver_all();
+            self.msi.inner().deliver_all();
         } else {
-            self.msi.vectors().quiesce();
+            self.msi.inner().quiesce();
             self.link.epochs().synchronize();
         }
     }
@@ -106,7 +107,7 @@ impl EventCollector {
         let _order = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         self.lock().reset(reset);
         self.follow_gate();
-        self.msi.vectors().reset(false);
+        self.msi.inner().reset(false);
     }
 
     fn lock(&self) -> MutexGuard<'_, ConfigSpace> {
@@ -121,10 +122,10 @@ impl EventCollector {
 
 fn layout(identity: &Identity, associated: u32) -> Result<(Arc<Layout>, Places), ConfigError> {
     let identity = Identity { class: CLASS_EVENT_COLLECTOR, ..*identity };
-    let header = header::type0(&identity, false, [Register::default(); 6]);
+    let header = header::type0(&identity, false, None, [Register::default(); 6]);
     let mut list = LayoutBuilder::new(header);
     let pm = list.capability(None, capability::power_management())?;
-    let msi = list.capability(None, capability::msi())?;
+    let msi = list.capability(None, capability::msi(1))?;
     list.capability(None, pcie::event_collector())?;
     let aer = list.extended(None, extended::aer(false, true))?;
     list.extended(None, extended::endpoint_association(associated))?;
@@ -170,7 +171,7 @@ impl Device for EventCollector {
             !was_due && root_errors::is_due(space, self.places.aer)
         };
         if due {
-            self.msi.signal();
+            self.msi.signal_guarded(0);
         }
         true
     }

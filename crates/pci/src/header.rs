@@ -1,6 +1,8 @@
 //! The registers of the two header types as Pando's functions have them (PCI Express base 6.0, 7.5.1; VFs: 9.3.4.1).
 //!
-//! Not implemented: I/O space, expansion ROMs, interrupt pins: all hardwired to zero.
+//! Not implemented: I/O space, expansion ROMs, interrupt pins of ports: all hardwired to zero.
+
+use pando_tlp::IntxWire;
 
 use crate::layout::Register;
 use crate::spec::header::*;
@@ -40,12 +42,15 @@ impl Identity {
 pub(crate) fn type0(
     identity: &Identity,
     multi_function: bool,
+    wire: Option<IntxWire>,
     bars: [Register; 6],
 ) -> [Register; 16] {
     let mut header = common(identity, multi_function);
     header[index(COMMAND)].reset |= STATUS_IMMEDIATE_READINESS;
     header[index(BAR0)..index(BAR0) + bars.len()].copy_from_slice(&bars);
     header[index(SUBSYSTEM)] = Register::ro(identity.subsystem());
+    let pin = wire.map_or(0, IntxWire::pin);
+    header[index(INTERRUPT)].reset |= u32::from(pin) << INTERRUPT_PIN_SHIFT;
     header
 }
 

@@ -1,9 +1,9 @@
-//! One PCI function: configuration space, capabilities, BARs, MSI-X, and SR-IOV (PCI Express base 6.0, chapters 6, 7 and 9).
+//! One PCI function: configuration space, capabilities, BARs, interrupts, and SR-IOV (PCI Express base 6.0, chapters 6, 7 and 9).
 //!
 //! A [`Device`] is what sits below a port, as the tree sees it. A [`Model`] is what makes it a NIC, as its functions see it.
 //! An [`Endpoint`] is the device made of a model; a [`Bridge`] is a port.
 //!
-//! Not implemented: INTx, MSI of endpoints (ports have it), I/O BARs, expansion ROMs, VPD, resizable BARs.
+//! Not implemented: interrupt pins of ports, I/O BARs, expansion ROMs, VPD, resizable BARs.
 
 mod aer;
 mod bar;
@@ -15,6 +15,7 @@ mod endpoint;
 mod error;
 mod event_collector;
 mod header;
+mod intx;
 mod layout;
 mod model;
 mod msi;
@@ -45,7 +46,9 @@ pub use endpoint::{Endpoint, EndpointReport, FunctionPort, FunctionReport, Funct
 pub use error::ConfigError;
 pub use event_collector::EventCollector;
 pub use header::Identity;
+pub use intx::Intx;
 pub use layout::LayoutError;
 pub use model::{FunctionId, Model};
+pub use msi::Msi;
 pub use msix::Msix;
 pub use spec::acs::AcsServices;

@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 
 use pando_tlp::{
-    Access, Dma, Epochs, ErrorMessage, Fault, Iova, Link, MsiMessage, Requester, RequesterId,
-    Target,
+    Access, Dma, Epochs, ErrorMessage, Fault, IntxWire, Iova, Link, MsiMessage, Requester,
+    RequesterId, Target,
 };
 
 use crate::*;
@@ -16,6 +16,8 @@ pub(crate) struct Wire {
     pub(crate) sent: Mutex<Vec<(RequesterId, MsiMessage)>>,
     /// Every error message, with its sender.
     pub(crate) errors: Mutex<Vec<(RequesterId, ErrorMessage)>>,
+    /// Every message of an interrupt pin: function, wire, asserted or not.
+    pub(crate) intx: Mutex<Vec<(u8, IntxWire, bool)>>,
     /// Doorbell changes told.
     pub(crate) doorbells: Mutex<u32>,
     epochs: Option<Arc<Epochs>>,
@@ -51,6 +53,10 @@ impl Link for WireLink {
 
     fn report(&self, source: RequesterId, message: ErrorMessage) {
         self.0.errors.lock().unwrap().push((source, message));
+    }
+
+    fn intx(&self, function: u8, wire: IntxWire, asserted: bool) {
+        self.0.intx.lock().unwrap().push((function, wire, asserted));
     }
 }
 
@@ -149,7 +155,8 @@ pub(crate) fn msix(vectors: u16) -> Option<MsixConfig> {
     Some(MsixConfig { vectors, bar: 4, table: 0, pba: 0x1000 })
 }
 
-/// A PF with everything, and `vfs` VFs: registers in BAR 2 (VF: 0) and MSI-X in BAR 4, each of 16 KiB.
+/// A PF with everything, and `vfs` VFs: registers in BAR 2 (VF: 0) and MSI-X in BAR 4, each of 16 KiB; the PF
+/// has eight MSI vectors (at 0xc0) and INTA as well.
 pub(crate) fn config(vfs: u16) -> EndpointConfig {
     let identity = Identity {
         vendor: 0x1af4,
@@ -166,9 +173,10 @@ pub(crate) fn config(vfs: u16) -> EndpointConfig {
     window.writable[2..4].fill(0);
     let resources = Resources {
         bars: vec![bar(2, 0x4000), bar(4, 0x4000)],
+        msi: Some(8),
         msix: msix(5),
         vendor: vec![plain, window],
-        ..Default::default()
+        offsets: CapabilityOffsets { msi: Some(0xc0), ..Default::default() },
     };
     let vf = Resources {
         bars: vec![bar(0, 0x4000), bar(4, 0x4000)],
@@ -180,6 +188,7 @@ pub(crate) fn config(vfs: u16) -> EndpointConfig {
             services: AcsServices::REQUEST_REDIRECT | AcsServices::COMPLETION_REDIRECT,
             egress_ports: 0,
         }),
+        interrupt_pin: true,
         serial_number: Some(0x0102_0304_0506_0708),
         sriov: (vfs != 0).then(|| SriovConfig::new(vfs, 0x1041, 0x1101, vf)),
         ..EndpointConfig::new(identity, resources)

@@ -38,13 +38,15 @@ pub(crate) struct Vector {
 struct State {
     enabled: bool,
     function_mask: bool,
+    /// Vectors from this on have no message and lose their events.
+    allocated: u16,
     vectors: Box<[Vector]>,
 }
 
 impl State {
     /// Takes the message of a vector that may be sent now; what may not becomes or stays pending, as far as it is due.
     fn claim(&mut self, vector: u16, due: bool, open: bool) -> Option<MsiMessage> {
-        let (enabled, masked) = (self.enabled, self.function_mask);
+        let (enabled, masked) = (self.enabled && vector < self.allocated, self.function_mask);
         let vector = self.vectors.get_mut(usize::from(vector))?;
         if !enabled || !(due || vector.pending) {
             return None;
@@ -75,7 +77,8 @@ impl Vectors {
     ) -> Self {
         let vector = Vector { message: MsiMessage::default(), masked, pending: false, senders: 0 };
         let vectors = vec![vector; usize::from(count)].into_boxed_slice();
-        let state = Mutex::new(State { enabled: false, function_mask: false, vectors });
+        let state = State { enabled: false, function_mask: false, allocated: count, vectors };
+        let state = Mutex::new(state);
         Self { dma, requester, epochs: None, state }
     }
 
@@ -129,6 +132,13 @@ impl Vectors {
         } else {
             self.deliver(vector);
         }
+    }
+
+    /// Only the first `count` vectors have messages now.
+    pub(crate) fn allocate(&self, count: u16) {
+        let mut state = self.lock();
+        state.allocated = count;
+        state.vectors.iter_mut().skip(usize::from(count)).for_each(|vector| vector.pending = false);
     }
 
     /// Follows Enable and Function Mask.

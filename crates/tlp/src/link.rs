@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Dma, Epochs, ErrorMessage, Requester, RequesterId};
+use crate::{Dma, Epochs, ErrorMessage, IntxWire, Requester, RequesterId};
 
 /// What the tree gives to whatever sits below a port.
 pub trait Link: Send + Sync {
@@ -17,4 +17,8 @@ pub trait Link: Send + Sync {
 
     /// Sends an error message of the function `source` upwards. Takes no lock of a device. Nobody listens unless the tree does.
     fn report(&self, _source: RequesterId, _message: ErrorMessage) {}
+
+    /// The function with this number (the low eight bits of its id) begins or ceases to assert a wire: an Assert_INTx or
+    /// Deassert_INTx message. Takes no lock of a device. Nobody listens unless the tree does.
+    fn intx(&self, _function: u8, _wire: IntxWire, _asserted: bool) {}
 }

@@ -14,13 +14,13 @@ pub mod tree;
 mod uplinks;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use event_manager::{EventManager, EventOps, EventSet, Events, MutEventSubscriber, SubscriberOps};
 use pando_firmware::{Range, layout};
-use pando_tlp::{Epochs, Mmio};
+use pando_tlp::{Epochs, IntxSink, Mmio};
 
 use self::host::Host;
 use self::reports::Reports;
@@ -138,6 +138,8 @@ impl Machine {
         let reports = Arc::new(reports);
         let id = host.layout.ioapic.id;
         let ioapic = Arc::new(IoApic::new(id, tree.ioapic.clone(), interrupts, &epochs));
+        let intx: Weak<dyn IntxSink> = Arc::<IoApic>::downgrade(&ioapic);
+        tree.fabric.connect_intx(intx);
         let com1 = Arc::new(Com1::new(ioapic.clone(), config.output.clone())?);
         let exits = Exits {
             bus: bus(&host.layout, &tree, ioapic.clone()),

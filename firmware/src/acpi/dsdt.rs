@@ -1,6 +1,6 @@
 //! DSDT: the host bridge, the addresses that are taken, COM1, soft-off (ACPI 6.5, chapters 5.2.11.1, 6, 7.4; PCI Firmware 3.3, 4.1.3).
 //!
-//! `_PRT` is absent because no function has an interrupt pin; `_DSM` because the guest may place every BAR anew.
+//! `_DSM` is absent because the guest may place every BAR anew; `_PRT` of the bridges because wires pass them in the standard way.
 //! The revision is 2: AML integers have 64 bits.
 
 use acpi_tables::aml::{
@@ -11,7 +11,7 @@ use acpi_tables::sdt::Sdt;
 use acpi_tables::{Aml, AmlSink};
 
 use super::osc::Osc;
-use super::{OEM_ID, OEM_REVISION, OEM_TABLE_ID};
+use super::{OEM_ID, OEM_REVISION, OEM_TABLE_ID, routing};
 use crate::{Platform, Window, layout};
 
 /// The table.
@@ -26,12 +26,13 @@ pub(super) fn table(platform: &Platform) -> Vec<u8> {
     table.as_slice().to_vec()
 }
 
-/// `\_SB.PCI0`: bus range, windows, `_OSC`.
+/// `\_SB.PCI0`: bus range, windows, interrupt routing, `_OSC`.
 fn host_bridge(platform: &Platform, sink: &mut dyn AmlSink) {
     let buses = AddressSpace::new_bus_number(0_u16, platform.ecam.last_bus().into());
     let windows: Vec<_> = platform.windows.iter().map(window).collect();
     let mut resources: Vec<&dyn Aml> = vec![&buses];
     resources.extend(windows.iter().map(|window| window.as_ref()));
+    let interrupts = routing::Table;
     Device::new(
         "_SB_.PCI0".into(),
         vec![
@@ -41,6 +42,7 @@ fn host_bridge(platform: &Platform, sink: &mut dyn AmlSink) {
             &Name::new("_SEG".into(), &ZERO),
             &Name::new("_BBN".into(), &ZERO),
             &Name::new("_CRS".into(), &ResourceTemplate::new(resources)),
+            &interrupts,
             &Osc,
         ],
     )

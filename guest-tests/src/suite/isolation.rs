@@ -156,6 +156,7 @@ const HELPERS: &str = r#"
         put $((base + 0x14)) $(($4 & 0xffffffff))
         put $((base + 0x18)) $(($4 >> 32))
         put $((base + 0x1c)) 16
+        put $((base + 0x24)) 3 # no interrupt
         put $((base + 0x04)) "$2"
         while [ "$(($(get $((base + 0x04)))))" != 0 ]; do :; done
         echo "$(get $((base + 0x08))) $(get $((base + 0x400)))"

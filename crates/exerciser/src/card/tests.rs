@@ -3,7 +3,8 @@ use std::time::{Duration, Instant};
 
 use pando_pci::{ByteEnables, ConfigKind, Region};
 use pando_tlp::{
-    Dma, Epochs, Fault, Gpa, GuestRam, Iova, Marks, MsiMessage, Requester, RequesterId, Target,
+    Dma, Epochs, Fault, Gpa, GuestRam, IntxWire, Iova, Marks, MsiMessage, Requester, RequesterId,
+    Target,
 };
 
 use super::*;
@@ -18,6 +19,8 @@ struct Outside {
     ram: GuestRam,
     messages: Mutex<Vec<(RequesterId, MsiMessage)>>,
     marks: Mutex<Vec<(RequesterId, Marks)>>,
+    /// Of interrupt pins: function, wire, asserted or not.
+    pins: Mutex<Vec<(u8, IntxWire, bool)>>,
     /// Held by a test to keep the thread in a request.
     gate: Mutex<()>,
 }
@@ -35,6 +38,10 @@ impl Link for OutsideLink {
     }
 
     fn doorbells_changed(&self) {}
+
+    fn intx(&self, function: u8, wire: IntxWire, asserted: bool) {
+        self.0.pins.lock().unwrap().push((function, wire, asserted));
+    }
 }
 
 impl OutsideDma {
@@ -104,6 +111,7 @@ impl Bench {
             ram,
             messages: Mutex::default(),
             marks: Mutex::default(),
+            pins: Mutex::default(),
             gate: Mutex::default(),
         });
         let config = ExerciserConfig { name: "ex0".to_owned(), vfs: 7 };
@@ -282,6 +290,58 @@ fn the_end_is_told_by_msix() {
         let sent = std::mem::take(&mut *bench.outside.messages.lock().unwrap());
         assert_eq!(sent, [(id, message)]);
     }
+}
+
+/// All 32 vectors, of the PF and of a VF.
+#[test]
+fn the_end_is_told_by_msi() {
+    let bench = Bench::new();
+    for function in [0, 3] {
+        let id = RequesterId(PF.0 + function as u16);
+        let read = |at| bench.device.config_read(ConfigKind::Type0, id, at).unwrap();
+        let msi = (0x40..0x100).step_by(4).find(|at| read(*at) as u8 == 0x05).unwrap();
+        assert_eq!(read(msi) >> 17 & 0b111, 5);
+        let all = ByteEnables::ALL;
+        for (at, value) in [(4, 0xfee0_2000), (0xc, 0x60), (0, 5 << 20 | 1 << 16)] {
+            bench.device.config_write(ConfigKind::Type0, id, msi + at, value, all);
+        }
+        bench.set(function, IRQ_TYPE, IRQ_MSI);
+        for number in 1..=32 {
+            bench.set(function, IRQ_NUMBER, number);
+            bench.set(function, COMMAND, RAISE_MSI);
+            assert_eq!(bench.finish(function), IRQ_RAISED);
+            let start = Instant::now();
+            while bench.outside.messages.lock().unwrap().is_empty() {
+                assert!(start.elapsed() < Duration::from_secs(10));
+            }
+            let sent = std::mem::take(&mut *bench.outside.messages.lock().unwrap());
+            let message = MsiMessage { address: 0xfee0_2000, data: 0x60 + number - 1 };
+            assert_eq!(sent, [(id, message)]);
+        }
+    }
+}
+
+/// The driver's handler: STATUS without the bit takes the interrupt back.
+#[test]
+fn the_end_is_told_by_the_pin() {
+    let bench = Bench::new();
+    let wire = IntxWire::new(0);
+    bench.set(0, IRQ_TYPE, IRQ_INTX);
+    for _ in 0..3 {
+        bench.set(0, COMMAND, RAISE_INTX);
+        assert_eq!(bench.finish(0), IRQ_RAISED);
+        let start = Instant::now();
+        while bench.outside.pins.lock().unwrap().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(10));
+        }
+        bench.set(0, STATUS, 0);
+        let pins = std::mem::take(&mut *bench.outside.pins.lock().unwrap());
+        assert_eq!(pins, [(0, wire, true), (0, wire, false)]);
+    }
+    bench.set(1, IRQ_TYPE, IRQ_INTX);
+    bench.set(1, COMMAND, RAISE_INTX);
+    assert_eq!((bench.finish(1), bench.get(1, CAPABILITIES)), (0, 7), "a VF has none");
+    assert!(bench.outside.pins.lock().unwrap().is_empty());
 }
 
 /// A command of 4 GiB that is being worked on: others have their turn, and FLR ends it for good.

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex};
 
 use pando_pci::Device;
 use pando_tlp::{
-    Access, Epochs, Fault, Gpa, GuestRam, Iommu, Iova, Link, MsiMessage, MsiSink, RequesterId,
-    Translation,
+    Access, Epochs, Fault, Gpa, GuestRam, IntxSink, IntxWire, Iommu, Iova, Link, MsiMessage,
+    MsiSink, RequesterId, Translation,
 };
 
 pub(super) use device::{BAR0_SIZE, Fake, VF_BAR_SIZE};
@@ -27,6 +27,9 @@ pub(super) const RAM_SIZE: u64 = 0x10_0000;
 #[derive(Default)]
 pub(super) struct Outside {
     pub(super) messages: Mutex<Vec<MsiMessage>>,
+    /// Wires of interrupt pins that are asserted, and every change.
+    pub(super) wires: Mutex<[bool; IntxWire::COUNT]>,
+    pub(super) changes: Mutex<Vec<(IntxWire, bool)>>,
     pub(super) armed: Mutex<Vec<(u64, i32)>>,
     pub(super) disarmed: Mutex<Vec<(u64, i32)>>,
     pub(super) woken: AtomicU32,
@@ -39,6 +42,13 @@ pub(super) struct Outside {
 impl MsiSink for Outside {
     fn signal(&self, message: MsiMessage) {
         self.messages.lock().unwrap().push(message);
+    }
+}
+
+impl IntxSink for Outside {
+    fn set(&self, wire: IntxWire, asserted: bool) {
+        self.wires.lock().unwrap()[usize::from(wire.number())] = asserted;
+        self.changes.lock().unwrap().push((wire, asserted));
     }
 }
 

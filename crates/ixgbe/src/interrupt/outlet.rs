@@ -1,22 +1,30 @@
-//! Where messages leave: the function's MSI-X vectors, under a guard, and the timer for what is throttled.
+//! Where interrupts leave: the function's vectors, under a guard, its pin, and the timer for what is throttled.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pando_pci::Msix;
+use pando_pci::FunctionPort;
 use pando_tlp::{Epochs, Guard, Participant};
 
 use super::bank::Fire;
 use crate::throttle::Alarm;
 
-/// A function's vectors.
+/// A function's vectors and its pin, of which the driver has chosen one kind.
 pub(crate) trait Messages: Send + Sync {
     /// Sends the message of `vector`, or leaves it pending.
     fn signal(&self, vector: u16);
+
+    /// Brings the pin to the level that `level` says.
+    fn follow_pin(&self, level: &dyn Fn() -> bool);
 }
 
-impl Messages for Msix {
+impl Messages for FunctionPort {
     fn signal(&self, vector: u16) {
-        Msix::signal(self, vector);
+        self.msix.signal(vector);
+        self.msi.signal(vector);
+    }
+
+    fn follow_pin(&self, level: &dyn Fn() -> bool) {
+        self.intx.follow(level);
     }
 }
 
@@ -63,6 +71,11 @@ impl Outlet {
             Some(_) => self.send(fire.vectors),
             None => self.participants.with_guard(|| self.send(fire.vectors)),
         }
+    }
+
+    /// Brings the pin to the level that `level` says, which may lock the function's registers.
+    pub(super) fn follow_pin(&self, level: &dyn Fn() -> bool) {
+        self.messages.follow_pin(level);
     }
 
     fn send(&self, mut vectors: u64) {

@@ -27,6 +27,10 @@ struct State {
     auto_clear: u32,
     auto_mask: u32,
     gpie: u32,
+    /// Without MSI-X mode: an interrupt was raised, and no cause of it is gone yet.
+    raised: bool,
+    /// The pin's level as it was told last.
+    pin: bool,
     vectors: [u32; 64],
     misc: u32,
     throttles: [u32; EITRS as usize],
@@ -51,6 +55,8 @@ impl Default for State {
             auto_clear: 0,
             auto_mask: 0,
             gpie: 0,
+            raised: false,
+            pin: false,
             vectors: [0; 64],
             misc: 0,
             throttles: [0; EITRS as usize],
@@ -65,7 +71,7 @@ impl Physical {
 
     /// A queue of the PF has something to tell; called by its worker.
     pub(crate) fn raise_queue(&self, queue: QueueIndex, direction: Direction, guard: &Guard<'_>) {
-        let fire = {
+        let (fire, pin_moves) = {
             let mut state = self.lock();
             let entry = entry(&state.vectors, queue.get(), direction);
             if entry & IVAR_VALID == 0 {
@@ -73,9 +79,9 @@ impl Physical {
             }
             let most = if state.is_msix() { IVAR_VECTOR } else { 0xf };
             state.bank.raise(1 << (entry & most));
-            state.fire()
+            (state.fire(), state.pin_moves())
         };
-        self.outlet.deliver(fire, Some(guard));
+        self.deliver(fire, pin_moves, Some(guard));
     }
 
     /// Causes of bits 31:16.
@@ -90,13 +96,13 @@ impl Physical {
 
     /// Power-on state.
     pub(crate) fn reset(&self) {
-        *self.lock() = State::default();
+        self.change(|state| *state = State { pin: state.pin, ..State::default() });
     }
 
     /// Reads the register at `offset`; `None` if it isn't one of these.
     pub(crate) fn read(&self, offset: u32) -> Option<u32> {
         Some(match offset {
-            EICR => self.lock().take_causes(),
+            EICR => self.change(State::take_causes),
             EICS => self.lock().causes(),
             EIMS => self.lock().masks(),
             EIMC => 0,
@@ -176,13 +182,20 @@ impl Physical {
         Some(())
     }
 
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let fire = {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let (result, fire, pin_moves) = {
             let mut state = self.lock();
-            change(&mut state);
-            state.fire()
+            (change(&mut state), state.fire(), state.pin_moves())
         };
-        self.outlet.deliver(fire, None);
+        self.deliver(fire, pin_moves, None);
+        result
+    }
+
+    fn deliver(&self, fire: Fire, pin_moves: bool, guard: Option<&Guard<'_>>) {
+        if pin_moves {
+            self.outlet.follow_pin(&|| self.lock().pin);
+        }
+        self.outlet.deliver(fire, guard);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -201,6 +214,12 @@ impl State {
 
     fn masks(&self) -> u32 {
         self.bank.enabled as u32 & VECTOR_CAUSES | self.other.enabled
+    }
+
+    /// Works out the pin's level: asserted from an interrupt on until no enabled cause is left. Returns whether it has moved.
+    fn pin_moves(&mut self) -> bool {
+        self.raised &= !self.is_msix() && self.causes() & self.masks() != 0;
+        std::mem::replace(&mut self.pin, self.raised) != self.raised
     }
 
     /// A read of EICR.
@@ -300,11 +319,12 @@ impl State {
         self.other.pending &= !(causes & self.auto_clear);
     }
 
-    /// Without MSI-X mode all causes share vector 0, and stay until EICR is read or written.
+    /// Without MSI-X mode all causes share one message or the pin, and stay until EICR is read or written.
     fn fire_single(&mut self, now: Instant) -> Fire {
         let mut fire = Fire::default();
         if self.bank.passes(0, now, &mut fire) {
             fire.vectors = 1;
+            self.raised = true;
             self.bank.told();
             self.other.due = 0;
         }

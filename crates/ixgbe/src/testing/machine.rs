@@ -6,8 +6,8 @@ use std::time::Duration;
 use pando_engine::{Engine, Switch};
 use pando_pci::{ByteEnables, ConfigKind, Device, FunctionId, Region, Slot};
 use pando_tlp::{
-    Access, Dma, Epochs, Fault, Gpa, GuestRam, Iova, Link, MSI_RANGE, Requester, RequesterId,
-    Target,
+    Access, Dma, Epochs, Fault, Gpa, GuestRam, IntxWire, Iova, Link, MSI_RANGE, Requester,
+    RequesterId, Target,
 };
 use vm_memory::{Bytes, GuestAddress};
 
@@ -45,6 +45,8 @@ pub(crate) struct Registers<'a> {
 struct FlatLink {
     ram: GuestRam,
     epochs: Arc<Epochs>,
+    /// Every change of the interrupt pin.
+    pin: Mutex<Vec<bool>>,
     messages: Arc<Mutex<Vec<(RequesterId, u32)>>>,
 }
 
@@ -58,7 +60,8 @@ impl Machine {
     pub(crate) fn new(config: &NicConfig) -> Self {
         let ram = GuestRam::anonymous(&[(Gpa(0), RAM)]).unwrap();
         let epochs = Epochs::new();
-        let link = Arc::new(FlatLink { ram, epochs: epochs.clone(), messages: Arc::default() });
+        let (pin, messages) = Default::default();
+        let link = Arc::new(FlatLink { ram, epochs: epochs.clone(), pin, messages });
         let engine = Arc::new(Engine::new(2, epochs).unwrap());
         let switch = Switch::new("test");
         let nic = IntelNic::new(config, &Slot::default(), link.clone(), &engine, &switch).unwrap();
@@ -147,6 +150,11 @@ impl Machine {
         messages.into_iter().map(|(_, data)| data).collect()
     }
 
+    /// Changes of the interrupt pin since the last call.
+    pub(crate) fn pin(&self) -> Vec<bool> {
+        std::mem::take(&mut *self.link.pin.lock().unwrap())
+    }
+
     /// Messages since the last call, with who sent them.
     pub(crate) fn messages_with_ids(&self) -> Vec<(RequesterId, u32)> {
         std::mem::take(&mut *self.link.messages.lock().unwrap())
@@ -207,6 +215,11 @@ impl Link for FlatLink {
     }
 
     fn doorbells_changed(&self) {}
+
+    fn intx(&self, function: u8, wire: IntxWire, asserted: bool) {
+        assert_eq!((function, wire), (0, IntxWire::new(0)));
+        self.pin.lock().unwrap().push(asserted);
+    }
 }
 
 impl Dma for FlatDma {

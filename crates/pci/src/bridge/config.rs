@@ -90,7 +90,7 @@ pub(super) fn layout(config: &BridgeConfig) -> Result<(Arc<Layout>, Places), Con
     }
     let mut list = LayoutBuilder::new(header);
     let pm = list.capability(None, capability::power_management_of_port())?;
-    let msi = list.capability(None, capability::msi())?;
+    let msi = list.capability(None, capability::msi(1))?;
     let pcie = list.capability(None, pcie::port(&port))?;
     let aer = match config.kind {
         PortKind::PciBridge => END, // it would need registers for its secondary side too

@@ -29,8 +29,8 @@ impl Endpoint {
         let spot = self.spot(region, offset, data.len())?;
         let _visit = spot.function.presence.enter()?;
         match spot.part {
-            Part::Table(offset) => spot.function.msix.table_read(offset, data),
-            Part::Pending(offset) => spot.function.msix.pba_read(offset, data),
+            Part::Table(offset) => spot.function.interrupts.msix.table_read(offset, data),
+            Part::Pending(offset) => spot.function.interrupts.msix.pba_read(offset, data),
             Part::Model => self.model.read(spot.function.id, spot.bar, spot.offset, data),
         }
         Some(())
@@ -41,7 +41,7 @@ impl Endpoint {
         let spot = self.spot(region, offset, data.len())?;
         let _visit = spot.function.presence.enter()?;
         match spot.part {
-            Part::Table(offset) => spot.function.msix.table_write(offset, data),
+            Part::Table(offset) => spot.function.interrupts.msix.table_write(offset, data),
             Part::Pending(_) => {}
             Part::Model => self.model.write(spot.function.id, spot.bar, spot.offset, data),
         }

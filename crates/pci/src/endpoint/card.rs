@@ -1,5 +1,7 @@
 //! The fixed part of an endpoint, made once from its configuration.
 
+use pando_tlp::IntxWire;
+
 use super::config::{AriHierarchy, EndpointConfig, VfPlacement};
 use super::shape::Shape;
 use crate::FunctionId;
@@ -10,6 +12,8 @@ use crate::error::ConfigError;
 pub(super) struct Card {
     /// The PF's device and function number.
     pub(super) function: u8,
+    /// The wire of its interrupt pin.
+    pub(super) wire: Option<IntxWire>,
     pub(super) pf: Shape,
     pub(super) vf: Option<VfCard>,
 }
@@ -38,7 +42,8 @@ impl Card {
                 without_ari: sriov.without_ari,
             })
         });
-        Ok(Self { function: config.function, pf: Shape::physical(config)?, vf: vf.transpose()? })
+        let (function, wire) = (config.function, config.wire());
+        Ok(Self { function, wire, pf: Shape::physical(config)?, vf: vf.transpose()? })
     }
 
     pub(super) fn shape(&self, function: FunctionId) -> Option<&Shape> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
+use pando_tlp::IntxWire;
+
 use crate::bar::Bar;
 use crate::bar::Bars;
 use crate::capability::extended::Acs;
@@ -32,9 +34,11 @@ pub struct EndpointConfig {
     pub max_payload: u8,
     /// Access control between the functions of a device, if it has any.
     pub acs: Option<Acs>,
+    /// Whether it has an interrupt pin: INTA for function 0, INTB for function 1, and so on in turn.
+    pub interrupt_pin: bool,
     /// Device Serial Number, if it has one: an EUI-64.
     pub serial_number: Option<u64>,
-    /// BARs, MSI-X, vendor capabilities and their places.
+    /// BARs, MSI, MSI-X, vendor capabilities and their places.
     pub resources: Resources,
     /// The SR-IOV capability, if it has one.
     pub sriov: Option<SriovConfig>,
@@ -53,10 +57,16 @@ impl EndpointConfig {
             link: LinkWidth::default(),
             max_payload: 0,
             acs: None,
+            interrupt_pin: false,
             serial_number: None,
             resources,
             sriov: None,
         }
+    }
+
+    /// The wire of its interrupt pin. Function numbers of an ARI device go on beyond 7.
+    pub(super) fn wire(&self) -> Option<IntxWire> {
+        self.interrupt_pin.then(|| IntxWire::new(self.function))
     }
 }
 
@@ -65,12 +75,14 @@ impl EndpointConfig {
 pub struct Resources {
     /// Memory BARs; of a VF: its VF BARs, each of the size of one VF.
     pub bars: Vec<Bar>,
+    /// MSI vectors: none, or 1, 2, 4, 8, 16 or 32 of them.
+    pub msi: Option<u16>,
     /// MSI-X, if it has any.
     pub msix: Option<MsixConfig>,
     /// Vendor-specific capabilities, in the order of their list. Their place in it is the `index` of the model's calls.
     pub vendor: Vec<VendorCapability>,
-    /// Fixed offsets of capabilities; what isn't fixed is placed behind the header in the order PM, PCI Express, MSI-X, vendor, and
-    /// from 0x100 in the order AER, ARI, ACS, Device Serial Number, SR-IOV.
+    /// Fixed offsets of capabilities; what isn't fixed is placed behind the header in the order PM, PCI Express, MSI, MSI-X, vendor,
+    /// and from 0x100 in the order AER, ARI, ACS, Device Serial Number, SR-IOV.
     pub offsets: CapabilityOffsets,
 }
 
@@ -104,6 +116,7 @@ pub struct VendorCapability {
 pub struct CapabilityOffsets {
     pub power_management: Option<u16>,
     pub pci_express: Option<u16>,
+    pub msi: Option<u16>,
     pub msix: Option<u16>,
     pub aer: Option<u16>,
     pub ari: Option<u16>,

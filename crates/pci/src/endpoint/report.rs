@@ -22,7 +22,7 @@ pub struct FunctionReport {
     pub id: String,
     /// Whether it may send requests: Bus Master Enable and D0.
     pub bus_master: bool,
-    /// MSI-X vectors that wait for an unmask or for the gate.
+    /// MSI and MSI-X vectors that wait for an unmask or for the gate.
     pub pending_vectors: u32,
     /// Requests that ended as Unsupported Request, and as Completer Abort; those that the IOMMU blocked.
     pub refused_requests: [u64; 3],
@@ -42,13 +42,11 @@ impl Endpoint {
     }
 
     fn report_function(&self, function: &Function) -> FunctionReport {
-        let words = function.msix.vectors().div_ceil(32);
-        let pending = |word: u16| function.msix.inner().pending(word * 32).count_ones();
         let refused = function.requester.refused();
         FunctionReport {
             id: function.requester.id().to_string(),
             bus_master: function.requester.is_open(),
-            pending_vectors: (0..words).map(pending).sum(),
+            pending_vectors: function.interrupts.pending(),
             refused_requests: [refused.unsupported, refused.aborted, refused.blocked],
             errors: self.lock().error_status(&self.card, function.id),
         }

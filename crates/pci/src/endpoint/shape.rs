@@ -12,6 +12,7 @@ use crate::error::ConfigError;
 use crate::header::{self, Identity};
 use crate::layout::{Capability, ExtendedCapability, Layout, LayoutBuilder};
 use crate::spec::header::END;
+use crate::spec::msi::LARGEST;
 use crate::spec::sriov::PAGE_SHIFT;
 
 /// The smallest memory BAR that is any use (7.5.1.2.1), in bytes.
@@ -23,6 +24,8 @@ pub(super) struct Shape {
     pub(super) layout: Arc<Layout>,
     pub(super) bars: Bars,
     pub(super) msix: Option<MsixConfig>,
+    /// Offset of the MSI capability, and its vectors.
+    pub(super) msi: Option<(u16, u16)>,
     pub(super) pm: u16,
     /// Behind the end, as AER, where the function is a conventional one.
     pub(super) pcie: u16,
@@ -50,7 +53,8 @@ impl Shape {
         config.acs.map_or(Ok(()), |acs| acs.check())?;
         let resources = &config.resources;
         let bars = Bars::new(&resources.bars, SMALLEST_BAR)?;
-        let mut header = header::type0(&config.identity, config.multi_function, bars.registers());
+        let (multi, wire) = (config.multi_function, config.wire());
+        let mut header = header::type0(&config.identity, multi, wire, bars.registers());
         if config.conventional {
             header::conventional(&mut header);
             return Ok(Parts::new(header, bars, resources, None)?.finish(END, None));
@@ -105,6 +109,7 @@ impl Shape {
 struct Parts {
     list: LayoutBuilder,
     bars: Bars,
+    msi: Option<(u16, u16)>,
     msix: Option<MsixConfig>,
     pm: u16,
     pcie: u16,
@@ -126,6 +131,12 @@ impl Parts {
             Some(pcie) => list.capability(offsets.pci_express, pcie)?,
             None => END,
         };
+        let msi = match resources.msi {
+            Some(vectors) => {
+                Some((list.capability(offsets.msi, msi_capability(vectors)?)?, vectors))
+            }
+            None => None,
+        };
         let msix_offset = match &resources.msix {
             Some(msix) => Some(list.capability(offsets.msix, msix_capability(msix, &bars)?)?),
             None => None,
@@ -137,7 +148,7 @@ impl Parts {
             let offset = list.capability(wanted.offset, capability)?;
             vendor.push(offset..offset + len);
         }
-        Ok(Self { list, bars, msix: resources.msix, pm, pcie, msix_offset, vendor })
+        Ok(Self { list, bars, msi, msix: resources.msix, pm, pcie, msix_offset, vendor })
     }
 
     fn extended(
@@ -152,6 +163,7 @@ impl Parts {
         Shape {
             layout: self.list.build(),
             bars: self.bars,
+            msi: self.msi,
             msix: self.msix,
             pm: self.pm,
             pcie: self.pcie,
@@ -169,6 +181,11 @@ fn pcie_function(config: &EndpointConfig) -> EndpointFunction {
         link: config.link,
         max_payload: config.max_payload.min(5),
     }
+}
+
+fn msi_capability(vectors: u16) -> Result<Capability, ConfigError> {
+    let exists = vectors.is_power_of_two() && vectors <= 1 << LARGEST;
+    if exists { Ok(capability::msi(vectors)) } else { Err(ConfigError::Msi(vectors)) }
 }
 
 fn msix_capability(msix: &MsixConfig, bars: &Bars) -> Result<Capability, ConfigError> {

@@ -3,11 +3,12 @@
 use pando_tlp::RequesterId;
 
 use super::card::Card;
+use super::interrupts::Registers as Interrupts;
 use super::shape::Shape;
 use crate::config_space::{ConfigSpace, Reset};
 use crate::endpoint::config::VfPlacement;
 use crate::spec::header::{BAR0, COMMAND, COMMAND_BUS_MASTER, COMMAND_MEMORY, FIRST_EXTENDED};
-use crate::spec::{msi, pcie, pm, sriov};
+use crate::spec::{pcie, pm, sriov};
 use crate::{ByteEnables, ConfigKind, Decoded, FunctionId, Region, capability};
 
 /// Every register of a card.
@@ -38,8 +39,8 @@ pub(super) struct Change {
     pub(super) added: u16,
     /// Whose gate or power state may be different.
     pub(super) gates: Gates,
-    /// New MSI-X Enable and Function Mask.
-    pub(super) msix: Option<(FunctionId, bool, bool)>,
+    /// What registers of interrupts say now.
+    pub(super) interrupts: Option<(FunctionId, Interrupts)>,
     /// A vendor capability was written: function, index, offset, content.
     pub(super) vendor: Option<(FunctionId, usize, u16, Vec<u8>)>,
 }
@@ -234,10 +235,6 @@ impl State {
             if value & enables.mask() & pcie::INITIATE_FLR != 0 {
                 self.function_level_reset(card, function, &mut change);
             }
-        } else if shape.msix_offset == Some(register) {
-            let control = space.read(register);
-            let mask = control & msi::MSIX_FUNCTION_MASK != 0;
-            change.msix = Some((function, control & msi::MSIX_ENABLE != 0, mask));
         } else if let Some(index) = shape.vendor.iter().position(|range| range.contains(&register))
         {
             let range = shape.vendor[index].clone();

@@ -1,5 +1,6 @@
 mod errors;
 mod gates;
+mod interrupts;
 mod linux;
 mod random;
 mod sriov;
@@ -146,6 +147,9 @@ fn configurations_that_cannot_be_are_refused() {
     assert_eq!(with(|_| ()), None);
     assert!(matches!(with(|c| c.link.lanes = 3), Some(ConfigError::Link { .. })));
     assert!(matches!(with(|c| c.resources.bars[0].size = 3), Some(ConfigError::Bar { .. })));
+    assert_eq!(with(|c| c.resources.msi = Some(0)), Some(ConfigError::Msi(0)));
+    assert_eq!(with(|c| c.resources.msi = Some(3)), Some(ConfigError::Msi(3)));
+    assert_eq!(with(|c| c.resources.msi = Some(64)), Some(ConfigError::Msi(64)));
     assert!(matches!(with(|c| c.resources.msix = msix(0)), Some(ConfigError::Msix(_))));
     assert!(matches!(with(|c| c.resources.msix = msix(257)), Some(ConfigError::Msix(_))));
     assert!(matches!(
@@ -177,6 +181,7 @@ fn capabilities_lie_where_they_are_wanted() {
     config.resources.offsets = crate::CapabilityOffsets {
         power_management: Some(0x40),
         pci_express: Some(0xa0),
+        msi: Some(0x50),
         msix: Some(0x70),
         aer: Some(0x100),
         ari: Some(0x150),
@@ -186,7 +191,8 @@ fn capabilities_lie_where_they_are_wanted() {
     (config.acs, config.serial_number) = (None, None);
     let card = Card::new(config);
     assert_eq!(card.read(pf(), 0x40) & 0xffff, 0xa001);
-    assert_eq!(card.read(pf(), 0xa0) & 0xffff, 0x7010);
+    assert_eq!(card.read(pf(), 0xa0) & 0xffff, 0x5010);
+    assert_eq!(card.read(pf(), 0x50) & 0xffff, 0x7005);
     assert_eq!(card.read(pf(), 0x70) & 0xffff, 0x0011);
     assert_eq!(card.read(pf(), 0x150), 0x1601_000e);
     assert_eq!(card.read(pf(), 0x160), 0x0001_0010);

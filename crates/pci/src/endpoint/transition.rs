@@ -20,10 +20,10 @@ impl Endpoint {
             doorbells = true;
         }
         doorbells |= self.follow_gates(change.gates, moved);
-        if let Some((function, enabled, mask)) = change.msix
+        if let Some((function, registers)) = change.interrupts
             && let Some(function) = self.function_of(function)
         {
-            function.msix.control(enabled, mask);
+            function.interrupts.follow(&registers);
         }
         if let Some((function, index, offset, bytes)) = change.vendor
             && let Some(_visit) = self.function_of(function).and_then(|of| of.presence.enter())
@@ -47,7 +47,7 @@ impl Endpoint {
         tracing::debug!(?reset, removed, "functions stop");
         for (index, function) in all().enumerate() {
             function.presence.wait();
-            function.msix.inner().reset(true);
+            function.interrupts.reset();
             self.model.reset(function.id);
             if index + 1 == vfs.len() {
                 self.model.virtual_functions(0);
@@ -90,11 +90,12 @@ impl Endpoint {
         let mut changed = false;
         for (function, wanted) in &functions {
             if !wanted.open && function.requester.set_open(false) {
-                function.msix.inner().quiesce();
+                function.interrupts.quiesce();
                 self.model.bus_master(function.id, false);
                 closed = true;
             }
             if !wanted.present && function.presence.set(false) {
+                function.interrupts.intx.power(false);
                 function.presence.wait();
                 changed = true;
             }
@@ -103,9 +104,12 @@ impl Endpoint {
             self.link.epochs().synchronize();
         }
         for (function, wanted) in &functions {
-            changed |= wanted.present && function.presence.set(true);
+            if wanted.present && function.presence.set(true) {
+                function.interrupts.intx.power(true);
+                changed = true;
+            }
             if wanted.open && function.requester.set_open(true) {
-                function.msix.inner().deliver_all();
+                function.interrupts.deliver_all();
                 self.model.bus_master(function.id, true);
             }
         }

@@ -52,6 +52,8 @@ pub(crate) const COMMAND_INTX_DISABLE: u32 = 1 << 10;
 
 /// Status: Immediate Readiness.
 pub(crate) const STATUS_IMMEDIATE_READINESS: u32 = 1 << 16;
+/// Status: Interrupt Status.
+pub(crate) const STATUS_INTERRUPT: u32 = 1 << 19;
 /// Status: Capabilities List.
 pub(crate) const STATUS_CAPABILITIES: u32 = 1 << 20;
 /// Status and Secondary Status: bits 8 and 11 to 15, each RW1C.
@@ -88,5 +90,7 @@ pub(crate) const BRIDGE_SERR: u32 = 1 << 17;
 pub(crate) const BRIDGE_SECONDARY_RESET: u32 = 1 << 22;
 /// Class Code of a Root Complex Event Collector.
 pub(crate) const CLASS_EVENT_COLLECTOR: u32 = 0x08_0700;
+/// Interrupt Pin, at its place.
+pub(crate) const INTERRUPT_PIN_SHIFT: u32 = 8;
 /// Class Code of a port: PCI-to-PCI bridge.
 pub(crate) const CLASS_BRIDGE: u32 = 0x06_0400;

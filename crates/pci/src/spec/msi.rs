@@ -2,8 +2,14 @@
 
 /// MSI: Message Control: MSI Enable.
 pub(crate) const ENABLE: u32 = 1 << 16;
-/// MSI: Message Control: Multiple Message Enable; writable even where only one message is asked for.
-pub(crate) const MULTIPLE_MESSAGE_ENABLE: u32 = 0b111 << 20;
+/// MSI: Message Control: Multiple Message Capable: vectors asked for, as a power of two.
+pub(crate) const MULTIPLE_MESSAGE_CAPABLE_SHIFT: u32 = 17;
+/// MSI: Message Control: Multiple Message Enable: vectors granted, as a power of two.
+pub(crate) const MULTIPLE_MESSAGE_ENABLE_SHIFT: u32 = 20;
+/// MSI: Multiple Message Enable; writable even where only one message is asked for.
+pub(crate) const MULTIPLE_MESSAGE_ENABLE: u32 = 0b111 << MULTIPLE_MESSAGE_ENABLE_SHIFT;
+/// MSI: the power of two of the most vectors there can be.
+pub(crate) const LARGEST: u32 = 5;
 /// MSI: Message Control: 64-bit Address Capable.
 pub(crate) const ADDRESS_64BIT: u32 = 1 << 23;
 /// MSI: Message Control: Per-Vector Masking Capable.

@@ -1,13 +1,15 @@
 //! The I/O interrupt controller (82093AA data sheet; version 0x20 with the EOI register, ICH9 data sheet 13.5).
 //!
 //! A pin's interrupt leaves as a memory write with the IOAPIC's own requester id, so that an IOMMU can remap it (VT-d 4.1, 5.1.5).
-//! Left out: the delivery status bit (a message is never pending), boot through INTR.
+//! The wires of PCI interrupt pins end here, at pins of their own. A pin's line is asserted or not, whatever that is electrically: its
+//! polarity bit is kept and means nothing. Left out: the delivery status bit (a message is never pending), boot through INTR.
 
 mod spec;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use pando_tlp::{Dma, Epochs, Mmio, MsiMessage, Participant};
+use pando_firmware::layout;
+use pando_tlp::{Dma, Epochs, IntxSink, IntxWire, Mmio, MsiMessage, Participant};
 
 use self::spec::{Entry, PINS, Register};
 
@@ -165,6 +167,12 @@ impl State {
             Register::Version | Register::Arbitration | Register::Unknown => {}
         }
         None
+    }
+}
+
+impl IntxSink for IoApic {
+    fn set(&self, wire: IntxWire, asserted: bool) {
+        self.set_line(layout::intx_gsi(wire.number()) as usize, asserted);
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 
 use pando_pci::{ByteEnables, ConfigKind, Decoded, Device, Doorbell, Effects, FunctionId, Region};
-use pando_tlp::{Dma, Gpa, Link, Requester, RequesterId};
+use pando_tlp::{Dma, Gpa, IntxWire, Link, Requester, RequesterId};
 
 pub(in crate::tests) const BAR0_SIZE: u64 = 0x4000;
 pub(in crate::tests) const VF_BAR_SIZE: u64 = 0x1000;
@@ -74,6 +74,11 @@ impl Fake {
     pub(in crate::tests) fn wants_doorbells(&self, doorbells: Vec<(Region, u64, Arc<OwnedFd>)>) {
         *self.doorbells.lock().unwrap() = doorbells;
         self.link.doorbells_changed();
+    }
+
+    /// Begins or ceases to assert a wire.
+    pub(in crate::tests) fn intx(&self, wire: IntxWire, asserted: bool) {
+        self.link.intx(self.number, wire, asserted);
     }
 
     fn vf(&self, target: RequesterId, state: &State) -> Option<u16> {

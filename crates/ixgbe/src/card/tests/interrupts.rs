@@ -4,9 +4,15 @@ use std::time::Duration;
 
 use pando_pci::FunctionId;
 
-use crate::spec::general::STATUS;
+use crate::NicConfig;
+use crate::spec::general::{CTRL, CTRL_RESET, STATUS};
 use crate::spec::interrupt::*;
 use crate::testing::{Machine, NONE, PfDriver, VfDriver, eventually};
+
+/// No change of the pin.
+const NO_CHANGE: [bool; 0] = [];
+/// The MSI capability.
+const MSI: u16 = 0x50;
 
 /// A queue's vector masks itself; a cause that came meanwhile fires as soon as it is unmasked.
 #[test]
@@ -116,6 +122,91 @@ fn single_vector_mode() {
     pf.read(EICR);
     pf.write(EICS, 1);
     assert_eq!(machine.messages(), [0], "unmasked by the write itself");
+}
+
+/// As `ixgbe_intr` has it: what is enabled and pending asserts the pin, the read of EICR takes it back.
+#[test]
+fn the_pin_follows_causes_and_masks() {
+    let machine = Machine::new(&NicConfig::default());
+    let pf = machine.pf();
+    machine.config_write(FunctionId::Pf, 0x04, 0x6);
+    let interrupt_status = || machine.config_read(FunctionId::Pf, 0x04) >> 19 & 1;
+    pf.write(EIAM, VECTOR_CAUSES);
+    pf.write(EIMS, 1 | CAUSE_LINK);
+    pf.write(EICS, 1);
+    assert_eq!((machine.pin(), interrupt_status()), (vec![true], 1));
+    pf.write(EIMC, u32::MAX);
+    assert_eq!((machine.pin(), interrupt_status()), (vec![false], 0));
+    assert_eq!(pf.read(EICR), 1);
+    pf.write(EIMS, CAUSE_LINK);
+    assert_eq!(machine.pin(), NO_CHANGE);
+    pf.write(EIMS, 1);
+    assert_eq!(machine.pin(), NO_CHANGE, "nothing is pending");
+    pf.write(EICS, 1 | CAUSE_LINK);
+    assert_eq!(machine.pin(), [true]);
+    pf.write(EICR, 1);
+    assert_eq!(machine.pin(), NO_CHANGE, "another cause is left");
+    assert_eq!(pf.read(EICR), CAUSE_LINK);
+    assert_eq!(machine.pin(), [false]);
+    pf.write(EIMC, CAUSE_LINK);
+    pf.write(EICS, CAUSE_LINK);
+    assert_eq!(machine.pin(), NO_CHANGE, "masked");
+    pf.write(EIMS, CAUSE_LINK);
+    assert_eq!(machine.pin(), [true]);
+    pf.write(CTRL, CTRL_RESET);
+    assert_eq!(machine.pin(), [false]);
+    assert_eq!(machine.messages(), NONE);
+}
+
+/// The self test's order (`ixgbe_intr_test`), by the pin and by MSI.
+#[test]
+fn the_self_test_of_interrupts() {
+    for by_message in [false, true] {
+        let machine = Machine::new(&NicConfig::default());
+        let pf = machine.pf();
+        machine.config_write(FunctionId::Pf, 0x04, 0x6);
+        if by_message {
+            machine.config_write(FunctionId::Pf, MSI + 4, 0xfee0_0000);
+            machine.config_write(FunctionId::Pf, MSI + 0xc, 0x41);
+            machine.config_write(FunctionId::Pf, MSI, 1 << 16);
+        }
+        let interrupted = || {
+            let pin = machine.pin().contains(&true);
+            let messages = machine.messages();
+            assert!(if by_message { !pin } else { messages.is_empty() });
+            let interrupted = pin || messages.contains(&0x41);
+            if interrupted { pf.read(EICR) } else { 0 }
+        };
+        pf.write(EIMC, u32::MAX);
+        for bit in 0..10 {
+            let (mask, others) = (1 << bit, !(1 << bit) & 0x7fff);
+            pf.write(EIMC, others);
+            pf.write(EICS, others);
+            assert_eq!(interrupted() & mask, 0);
+            pf.write(EIMS, mask);
+            pf.write(EICS, mask);
+            assert_eq!(interrupted() & mask, mask, "bit {bit}, by message: {by_message}");
+            pf.write(EIMC, others);
+            pf.write(EICS, others);
+            assert_eq!(interrupted(), 0);
+        }
+    }
+}
+
+/// The throttle of vector 0 holds the pin back too; the last event isn't lost.
+#[test]
+fn the_pin_is_throttled() {
+    let machine = Machine::new(&NicConfig::default());
+    let pf = machine.pf();
+    machine.config_write(FunctionId::Pf, 0x04, 0x6);
+    pf.write(EITR, 0xff8);
+    pf.write(EIMS, 1);
+    for _ in 0..5 {
+        pf.write(EICS, 1);
+        eventually("the pin", || machine.pin().contains(&true));
+        pf.read(EICR);
+        assert_eq!(machine.pin(), [false]);
+    }
 }
 
 /// A throttled vector sends late, once, and never loses its last event.

@@ -89,9 +89,11 @@ impl Entry {
         self.0 = if on { self.0 | REMOTE_IRR } else { self.0 & !REMOTE_IRR };
     }
 
-    /// A remapped level interrupt is edge at the CPU: its end arrives at the EOI register.
+    /// A remapped level interrupt is edge at the CPU: its end arrives at the EOI register. What was sent before the mask was
+    /// set ends after it.
     pub(super) fn needs_eoi_exit(self) -> bool {
-        self.is_level() && !self.is_masked() && !self.is_remappable()
+        let ends = !self.is_masked() || self.remote_irr();
+        self.is_level() && ends && !self.is_remappable()
     }
 
     pub(super) fn half(self, high: bool) -> u32 {

@@ -143,6 +143,35 @@ fn a_level_raised_while_masked_is_sent_on_unmask() {
     assert_eq!(bench.count(), 0, "remote IRR stands");
 }
 
+/// Masked between its message and its end, as Linux does to a line that it has disabled: the end is still seen.
+#[test]
+fn a_level_that_was_sent_ends_although_masked() {
+    let bench = Bench::new();
+    bench.write(PIN4_LOW, LEVEL_VECTOR_31);
+    bench.ioapic.set_line(4, true);
+    assert_eq!(bench.count(), 1);
+    bench.write(PIN4_LOW, LEVEL_VECTOR_31 | 1 << 16);
+    assert!(bench.routed.0.lock().unwrap()[4].is_some());
+    bench.ioapic.end_of_interrupt(0x31);
+    assert_eq!(bench.count(), 0);
+    bench.write(PIN4_LOW, LEVEL_VECTOR_31);
+    assert_eq!(bench.count(), 1);
+}
+
+/// The firmware's `_PRT` says where the wires end.
+#[test]
+fn wires_of_interrupt_pins_have_the_last_four_inputs() {
+    let bench = Bench::new();
+    for wire in 0..4 {
+        let low = 0x10 + 2 * (20 + wire);
+        bench.write(low, LEVEL_VECTOR_31 | 1 << 13);
+        bench.ioapic.set(IntxWire::new(wire), true);
+        assert_eq!(bench.read(low), LEVEL_VECTOR_31 | 1 << 13 | 1 << 14, "active low as it is");
+        bench.ioapic.set(IntxWire::new(wire), false);
+    }
+    assert_eq!(bench.count(), 4);
+}
+
 #[test]
 fn a_remapped_level_ends_only_at_the_eoi_register() {
     let bench = Bench::new();

@@ -6,6 +6,7 @@ mod flr;
 mod groups;
 mod input;
 mod intel;
+mod interrupts;
 mod isolation;
 mod lifecycle;
 mod payload;
@@ -50,6 +51,7 @@ pub fn tests() -> Vec<Test> {
         flr::tests(),
         groups::tests(),
         intel::tests(),
+        interrupts::tests(),
         isolation::tests(),
         vfio::tests(),
         virtio::tests(),

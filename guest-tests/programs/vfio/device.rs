@@ -22,7 +22,22 @@ mod request {
 
 const TYPE1_V2: u64 = 3;
 const CONFIG_REGION: u32 = 7;
-const MSIX: u32 = 2;
+
+/// A kind of interrupt, by VFIO's number for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupt {
+    Pin = 0,
+    Msi = 1,
+    Msix = 2,
+}
+
+/// The most vectors that are asked for at once.
+const VECTORS: usize = 32;
+const NO_DATA: u32 = 1 << 0;
+const EVENTFD: u32 = 1 << 2;
+const MASK: u32 = 1 << 3;
+const UNMASK: u32 = 1 << 4;
+const TRIGGER: u32 = 1 << 5;
 
 /// A device that this process drives, alone in its container: an I/O address space of its own.
 #[derive(Debug)]
@@ -60,13 +75,13 @@ struct RegionInfo {
 }
 
 #[repr(C)]
-struct Interrupts<const N: usize> {
+struct Interrupts {
     size_of: u32,
     flags: u32,
     index: u32,
     start: u32,
     count: u32,
-    fds: [i32; N],
+    fds: [i32; VECTORS],
 }
 
 fn open(path: &str) -> Result<File> {
@@ -141,19 +156,32 @@ impl Device {
         self.file.write_all_at(data, self.region(CONFIG_REGION)?.offset + at)
     }
 
-    /// Lets the first MSI-X vectors signal these.
-    pub(crate) fn interrupts<const N: usize>(&self, events: [&Event; N]) -> Result<()> {
-        const EVENTFD_TRIGGER: u32 = 1 << 2 | 1 << 5;
-        let mut set = Interrupts {
-            size_of: 20 + 4 * N as u32,
-            flags: EVENTFD_TRIGGER,
-            index: MSIX,
-            start: 0,
-            count: N as u32,
-            fds: events.map(Event::fd),
-        };
+    /// Lets the first vectors of a kind signal these; without any, the function has no interrupts of that kind.
+    pub(crate) fn interrupts(&self, kind: Interrupt, events: &[&Event]) -> Result<()> {
+        let data = if events.is_empty() { NO_DATA } else { EVENTFD };
+        self.set_interrupts(kind, data | TRIGGER, events.len(), events)
+    }
+
+    /// Masks the interrupt pin, or unmasks it.
+    pub(crate) fn mask_pin(&self, masked: bool) -> Result<()> {
+        let action = if masked { MASK } else { UNMASK };
+        self.set_interrupts(Interrupt::Pin, NO_DATA | action, 1, &[])
+    }
+
+    fn set_interrupts(
+        &self,
+        kind: Interrupt,
+        flags: u32,
+        count: usize,
+        events: &[&Event],
+    ) -> Result<()> {
+        let mut fds = [0; VECTORS];
+        fds.iter_mut().zip(events).for_each(|(fd, event)| *fd = event.fd());
+        let size_of = 20 + 4 * events.len() as u32;
+        let (index, count) = (kind as u32, count as u32);
+        let mut set = Interrupts { size_of, flags, index, start: 0, count, fds };
         ioctl(&self.file, request::INTERRUPTS, &mut set)
-            .map_err(|error| Error::other(format!("MSI-X: {error}")))
+            .map_err(|error| Error::other(format!("{kind:?}: {error}")))
             .map(drop)
     }
 

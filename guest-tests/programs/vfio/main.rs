@@ -1,4 +1,4 @@
-//! A program for guests: drives virtio functions from user space by VFIO's container and group interface, well and badly.
+//! A program for guests: drives functions from user space by VFIO's container and group interface, well and badly.
 //!
 //! `vfio CASE ARGUMENTS`; the status is 0 if what the case says held. Static, so that it runs alone in an initramfs.
 
@@ -6,6 +6,7 @@
 
 mod attack;
 mod device;
+mod exercise;
 mod frame;
 mod nic;
 mod ring;
@@ -41,6 +42,10 @@ fn run(words: &[&str]) -> Outcome {
         ["forge-index", function, sender] => attack::forge_index(function, sender),
         ["reset", function, sender, rounds] => stress::reset(function, sender, rounds.parse()?),
         ["remap", function, sender, rounds] => stress::remap(function, sender, rounds.parse()?),
+        ["bars", function] => exercise::bars(function),
+        ["interrupts", function, kind] => exercise::interrupts(function, kind),
+        ["level", function] => exercise::level(function),
+        ["together", one, other, rounds] => exercise::together(one, other, rounds.parse()?),
         ["kexec", kernel, initrd, line] => kexec(kernel, initrd, line),
         _ => Err("unknown case, or wrong arguments".into()),
     }

@@ -4,7 +4,7 @@ use std::io::{Error, Result};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::device::Device;
+use crate::device::{Device, Interrupt};
 use crate::ring::{self, Ring};
 use crate::sys::{Event, Mapping};
 
@@ -139,7 +139,8 @@ impl Nic {
         if self.status_now() & 8 == 0 {
             return Err(Error::other("the device refuses its features"));
         }
-        self.device.interrupts([&self.events[0], &self.received, &self.events[1]])?;
+        let events = [&self.events[0], &self.received, &self.events[1]];
+        self.device.interrupts(Interrupt::Msix, &events)?;
         self.set(common::CONFIG_VECTOR, 0u16);
         for queue in 0..2u16 {
             self.set(common::QUEUE_SELECT, queue);

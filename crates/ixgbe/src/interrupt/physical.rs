@@ -27,7 +27,7 @@ struct State {
     auto_clear: u32,
     auto_mask: u32,
     gpie: u32,
-    /// Without MSI-X mode: an interrupt was raised, and no cause of it is gone yet.
+    /// Without MSI-X mode: an interrupt was raised, and an enabled cause is left.
     raised: bool,
     /// The pin's level as it was told last.
     pin: bool,

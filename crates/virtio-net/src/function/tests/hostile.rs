@@ -88,8 +88,9 @@ fn a_broken_packed_ring_stops_its_queue_alone() {
     ] {
         let mut a = guest.driven(vf(0), PACKED);
         works(&mut a, &mut b, 3);
-        for (slot, descriptor) in (0..).zip(&table) {
-            a.memory.write(a.rings[1].desc + 16 * slot, descriptor);
+        // The head comes last: with it the chain is available, and a worker that polls takes it at once.
+        for (slot, descriptor) in table.iter().enumerate().rev() {
+            a.memory.write(a.rings[1].desc + 16 * slot as u64, descriptor);
         }
         a.kick(1);
         eventually(name, || a.status() & NEEDS_RESET != 0);

@@ -43,6 +43,9 @@ struct Options {
     /// Keep the results in this file, and leave out the tests whose results it has
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+    /// Run again what has failed by the journal
+    #[arg(long, requires = "journal")]
+    again: bool,
     /// How results call this run
     #[arg(long, default_value = "this kernel")]
     label: String,
@@ -94,6 +97,9 @@ fn main() -> Result<ExitCode> {
     let runner = Runner { vmm, kernel, initrd, archives, folder, verbose, parameters };
     let mut journal =
         options.journal.as_deref().map(Journal::open).transpose()?.unwrap_or_default();
+    if options.again {
+        journal.forget_failures();
+    }
     let summary = runner.run(&vec![tests; options.repeat].concat(), &mut journal)?;
     let _ = std::fs::remove_dir_all(&runner.folder); // a left-over in /tmp harms nobody
     summary.print(&options.label);

@@ -63,6 +63,8 @@ impl Runner {
                 print!("{}", outcome.failures.concat());
                 outcome = self.once(test);
                 outcome.repeated.push(test.name.to_owned());
+            } else if journal.is_again(place) {
+                outcome.repeated.push(test.name.to_owned());
             }
             journal.end(place, &outcome)?;
             summary.join(outcome);

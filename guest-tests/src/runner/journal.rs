@@ -19,6 +19,8 @@ const CHANCES: usize = 2;
 pub struct Journal {
     file: Option<File>,
     entries: Vec<Entry>,
+    /// Places of tests that failed in an earlier machine and run again.
+    again: Vec<usize>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,7 +43,26 @@ impl Journal {
         // the last line may be cut off
         let entries = text.lines().map_while(|line| serde_json::from_str(line).ok()).collect();
         let file = OpenOptions::new().create(true).append(true).open(path).with_context(told)?;
-        Ok(Self { file: Some(file), entries })
+        Ok(Self { file: Some(file), entries, again: Vec::new() })
+    }
+
+    /// Lets the tests that have failed run again, as if they had not been run.
+    pub fn forget_failures(&mut self) {
+        let failed = |entry: &Entry| match entry {
+            Entry::End(place, outcome) if outcome.failed > 0 => Some(*place),
+            _ => None,
+        };
+        self.again = self.entries.iter().filter_map(failed).collect();
+        let again = &self.again;
+        self.entries.retain(|entry| {
+            let (Entry::Begin(place) | Entry::End(place, _)) = entry;
+            !again.contains(place)
+        });
+    }
+
+    /// Whether the test at this place has failed in an earlier machine.
+    pub(super) fn is_again(&self, place: usize) -> bool {
+        self.again.contains(&place)
     }
 
     /// What came of the test at this place of the list, if it has been run.
@@ -103,6 +124,14 @@ mod tests {
         let third = Journal::open(&file).unwrap();
         assert_eq!(third.outcome(1).map(|summary| summary.failed), Some(1));
         assert_eq!(third.outcome(2), None);
+        let mut fourth = Journal::open(&file).unwrap();
+        fourth.forget_failures();
+        assert_eq!((fourth.outcome(0), fourth.is_again(0)), (None, true));
+        assert!(fourth.outcome(1).is_some() && !fourth.is_again(1), "it took its machine along");
+        let outcome = Summary { passed: 4, ..Summary::default() };
+        fourth.begin(0).unwrap();
+        fourth.end(0, &outcome).unwrap();
+        assert_eq!(fourth.outcome(0), Some(outcome));
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -3,6 +3,8 @@
 //! Works on the head alone and never fails: what isn't there isn't seen. Leaves out IPv6 extension headers beyond telling that there are
 //! some, tunnels, NFS and iSCSI.
 
+use crate::Sum;
+
 /// Bytes of a frame's check sequence.
 pub const CRC: usize = 4;
 
@@ -163,11 +165,7 @@ fn transport(protocol: u8) -> Option<Transport> {
 
 /// The one's complement sum of `bytes`, folded (RFC 1071).
 pub fn sum(bytes: &[u8]) -> u16 {
-    let pairs = bytes.chunks(2);
-    let sum: u64 = pairs
-        .map(|pair| u64::from(u16::from_be_bytes([pair[0], pair.get(1).copied().unwrap_or(0)])))
-        .sum();
-    fold(sum)
+    !u16::from_be_bytes(Sum::default().add(bytes).checksum())
 }
 
 /// Brings a sum down to 16 bits.

@@ -23,13 +23,19 @@ fn take(ring: &mut SplitRing, participant: &mut Participant) -> Result<Lengths, 
     if !ring.next(&guard, &mut chain)? {
         return Ok(None);
     }
+    Ok(Some(lengths(&chain)))
+}
+
+/// Of a chain's pieces, those to read and those to write; `None`: there was no chain.
+pub(super) type Lengths = Option<(Vec<usize>, Vec<usize>)>;
+
+/// The lengths of a chain's pieces.
+pub(super) fn lengths(chain: &Chain<'_>) -> (Vec<usize>, Vec<usize>) {
     let lengths = |pieces: &[vm_memory::VolatileSlice<'_>]| {
         pieces.iter().map(vm_memory::VolatileSlice::len).collect()
     };
-    Ok(Some((lengths(chain.readable()), lengths(chain.writable()))))
+    (lengths(chain.readable()), lengths(chain.writable()))
 }
-
-type Lengths = Option<(Vec<usize>, Vec<usize>)>;
 
 #[test]
 fn chains_come_in_order_and_go_back_with_lengths() {

@@ -4,6 +4,7 @@ use pando_tlp::Participant;
 use proptest::prelude::*;
 
 use super::*;
+use crate::ring::tests::{Lengths, lengths};
 use crate::testing::{Driver, INDIRECT, NEXT, Tree, WRITE, epochs};
 
 const BUFFER: u64 = 0x10_0000;
@@ -89,9 +90,6 @@ impl Packed {
     }
 }
 
-/// Of a chain's pieces, those to read and those to write; `None`: there was no chain.
-type Lengths = Option<(Vec<usize>, Vec<usize>)>;
-
 /// Takes one chain in a pass of its own and tells its pieces' lengths.
 fn take(ring: &mut PackedRing, participant: &mut Participant) -> Result<Lengths, QueueError> {
     let guard = participant.enter();
@@ -100,10 +98,7 @@ fn take(ring: &mut PackedRing, participant: &mut Participant) -> Result<Lengths,
     if !ring.next(&guard, &mut chain)? {
         return Ok(None);
     }
-    let lengths = |pieces: &[vm_memory::VolatileSlice<'_>]| {
-        pieces.iter().map(vm_memory::VolatileSlice::len).collect()
-    };
-    Ok(Some((lengths(chain.readable()), lengths(chain.writable()))))
+    Ok(Some(lengths(&chain)))
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
-use guest_tests::runner::{Journal, Runner};
+use guest_tests::runner::{Journal, Runner, Share};
 use guest_tests::suite;
 use guest_tests::test::Test;
 use guest_tests::vmm::Vmm;
@@ -43,6 +43,9 @@ struct Options {
     /// Keep the results in this file, and leave out the tests whose results it has
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
+    /// Leave out tests that another runner has put its mark on in this folder, and put one on the others
+    #[arg(long, value_name = "FOLDER", requires = "journal")]
+    share: Option<PathBuf>,
     /// Run again what has failed by the journal
     #[arg(long, requires = "journal")]
     again: bool,
@@ -100,7 +103,8 @@ fn main() -> Result<ExitCode> {
     if options.again {
         journal.forget_failures();
     }
-    let summary = runner.run(&vec![tests; options.repeat].concat(), &mut journal)?;
+    let share = Share::new(options.share);
+    let summary = runner.run(&vec![tests; options.repeat].concat(), &mut journal, &share)?;
     let _ = std::fs::remove_dir_all(&runner.folder); // a left-over in /tmp harms nobody
     summary.print(&options.label);
     Ok(if summary.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -15,10 +15,12 @@ use crate::vmm::{Files, Vmm};
 use crate::wire::Event;
 
 pub use self::journal::Journal;
+pub use self::share::Share;
 pub use self::summary::Summary;
 use self::summary::result;
 
 mod journal;
+mod share;
 mod summary;
 
 /// Lines of a console that are shown with a failure.
@@ -44,16 +46,19 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Runs the tests, except those that the journal already has. One that fails is run once more: an emulated machine on a
+    /// Runs the tests, except those that the journal already has and those of other runners. One that fails is run once more: an emulated machine on a
     /// busy host can be late, and what fails twice has failed.
     ///
     /// # Errors
-    /// When the journal cannot be written.
-    pub fn run(&self, tests: &[Test], journal: &mut Journal) -> Result<Summary> {
+    /// When the journal or the share cannot be written.
+    pub fn run(&self, tests: &[Test], journal: &mut Journal, share: &Share) -> Result<Summary> {
         let mut summary = Summary::default();
         for (place, test) in tests.iter().enumerate() {
             if let Some(before) = journal.outcome(place) {
                 summary.join(before);
+                continue;
+            }
+            if !journal.knows(place) && !share.take(place)? {
                 continue;
             }
             journal.begin(place)?;

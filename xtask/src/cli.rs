@@ -114,6 +114,9 @@ pub(crate) struct Nested {
     /// Memory of the nested machine
     #[arg(long, default_value = nested::MEMORY)]
     pub(crate) memory: String,
+    /// Give the nested machine one processor, on this one of the host's: guests with several run surer so
+    #[arg(long)]
+    pub(crate) core: Option<usize>,
     /// The command and its arguments, run in the current folder
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) command: Vec<OsString>,

@@ -32,6 +32,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<ExitCode> {
             nested::run(nested::Job {
                 command,
                 memory: nested::MEMORY.into(),
+                core: None,
                 with_stdin: options.shell,
                 stdout,
             })?

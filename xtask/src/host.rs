@@ -4,6 +4,8 @@
 
 use std::fs::OpenOptions;
 
+use rustix::thread::CpuSet;
+
 use crate::ui;
 
 /// How guests run here.
@@ -36,6 +38,22 @@ impl Way {
 /// Whether bare-metal payloads can run here, though kernels may be too much.
 pub(crate) fn kvm_opens() -> bool {
     open_kvm().is_ok()
+}
+
+/// The processors that this process may run on.
+pub(crate) fn cores() -> Vec<usize> {
+    let allowed = rustix::thread::sched_getaffinity(None);
+    let allowed =
+        allowed.map(|set| (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect());
+    allowed.unwrap_or_else(|_| vec![0])
+}
+
+/// Memory that programs could have now, in MiB.
+pub(crate) fn free_memory() -> u64 {
+    let info = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = info.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or_default() / 1024
 }
 
 fn open_kvm() -> std::io::Result<()> {

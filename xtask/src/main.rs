@@ -44,9 +44,9 @@ fn nested(options: Nested) -> Result<ExitCode> {
     if let (Way::Direct, why) = Way::find() {
         ui::say(&format!("the nested machine is not needed here: {why}"));
     }
-    let Nested { command, memory } = options;
-    let job =
-        nested::Job { command, memory, with_stdin: true, stdout: Box::new(std::io::stdout()) };
+    let Nested { command, memory, core } = options;
+    let stdout = Box::new(std::io::stdout());
+    let job = nested::Job { command, memory, core, with_stdin: true, stdout };
     let status = nested::run(job)?;
     Ok(ExitCode::from(u8::try_from(status).unwrap_or(u8::MAX)))
 }

@@ -43,6 +43,11 @@ pub(crate) struct Job {
     pub(crate) command: Vec<OsString>,
     /// L1's memory, as QEMU writes it.
     pub(crate) memory: String,
+    /// The host's processor that L1's only one runs on; without it, L1 has two that run anywhere.
+    ///
+    /// TCG's SVM changes a processor's pending interrupts without a lock, and guests of several processors in an L1 of several
+    /// die by a triple fault or wait for ever, a few in a hundred. With all of QEMU's threads on one processor they don't.
+    pub(crate) core: Option<usize>,
     /// Whether the job reads this process's stdin; without it, it reads an empty one.
     pub(crate) with_stdin: bool,
     /// Where its stdout goes.
@@ -52,16 +57,21 @@ pub(crate) struct Job {
 /// L1's memory unless the developer says otherwise.
 pub(crate) const MEMORY: &str = "3G";
 
-/// Runs the job and returns its exit status.
-pub(crate) fn run(job: Job) -> Result<i32> {
+/// Gets what nested machines need, and returns their kernel. Whoever runs several at once calls it before.
+pub(crate) fn prepare() -> Result<Kernel> {
     packages::ensure(packages::GUEST)?;
     packages::ensure(packages::NESTED)?;
-    let kernel = kernels::get(Series::Stable, false)?;
+    kernels::get(Series::Stable, false)
+}
+
+/// Runs the job and returns its exit status.
+pub(crate) fn run(job: Job) -> Result<i32> {
+    let kernel = prepare()?;
     let folder = Folder::new(&job.command)?;
     let initrd = folder.path().join("initrd");
     fs::write(&initrd, [initrd_head()?, fs::read(kernel.nested_modules())?].concat())?;
     let interactive = job.with_stdin && stdin().is_terminal() && stdout().is_terminal();
-    let mut machine = Machine { qemu: qemu(&kernel, &folder, &job.memory)?, folder };
+    let mut machine = Machine { qemu: qemu(&kernel, &folder, &job)?, folder };
     if interactive { machine.on_terminal() } else { machine.on_pipes(job) }
 }
 
@@ -76,30 +86,15 @@ fn initrd_head() -> Result<Vec<u8>> {
 }
 
 /// QEMU without its ports. It dies with this process, whatever ends that.
-fn qemu(kernel: &Kernel, folder: &Folder, memory: &str) -> Result<Command> {
+fn qemu(kernel: &Kernel, folder: &Folder, job: &Job) -> Result<Command> {
     let mut qemu = Command::new("setpriv");
-    qemu.args([
-        "--pdeathsig",
-        "TERM",
-        "--",
-        "qemu-system-x86_64",
-        "-nodefaults",
-        "-display",
-        "none",
-        "-no-reboot",
-    ]);
-    qemu.args([
-        "-accel",
-        "tcg,thread=multi",
-        "-cpu",
-        "EPYC,+svm,+npt",
-        "-machine",
-        "q35",
-        "-smp",
-        "2",
-        "-m",
-        memory,
-    ]);
+    qemu.args(["--pdeathsig", "TERM", "--"]);
+    if let Some(core) = job.core {
+        qemu.args(["taskset", "--cpu-list", &core.to_string()]);
+    }
+    qemu.args(["qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot"]);
+    qemu.args(["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt", "-machine", "q35"]);
+    qemu.args(["-smp", if job.core.is_some() { "1" } else { "2" }, "-m", &job.memory]);
     qemu.args(["-virtfs", "local,path=/,mount_tag=host,security_model=none,multidevs=remap"]);
     qemu.args(["-device", "virtio-serial", "-serial", "file:console"]);
     qemu.arg("-kernel").arg(kernel.image()).args(["-initrd", "initrd"]);

@@ -12,9 +12,10 @@ use self::counts::Counts;
 use crate::cli;
 use crate::host::{self, Way};
 use crate::kernels::{self, Series};
-use crate::{build, dpdk, initramfs, nested, packages, paths, ui};
+use crate::{build, dpdk, initramfs, packages, paths, ui};
 
 mod counts;
+mod machines;
 
 /// Runs what the options ask for.
 pub(crate) fn run(options: &cli::Test) -> Result<ExitCode> {
@@ -103,7 +104,7 @@ fn guest_tests(options: &cli::Test) -> Result<Counts> {
         let command = guest_command(options, *series, &format!("kernel {}", series.name()))?;
         let run = match way {
             Way::Direct => run_directly(&command)?,
-            Way::Nested => run_nested(command)?,
+            Way::Nested => machines::run(&command)?,
         };
         counts += run;
     }
@@ -145,54 +146,6 @@ fn run_directly(command: &[OsString]) -> Result<Counts> {
     pass_on(child.stdout.take(), stdout(), sender);
     let counts = guest_counts(lines);
     child.wait()?;
-    Ok(counts)
-}
-
-/// Under TCG, L1's KVM tells a guest (of any VMM) sizes of XSAVE's state that contradict each other: 6.1 warns of it,
-/// 7.2 does not boot.
-const NESTED_PARAMETERS: &str = "noxsave";
-
-/// Tests that may fail in a nested machine and run again in a fresh one. More of them are no accident.
-const ACCIDENTS: usize = 8;
-
-/// The guests' memory comes out of L1's, and the largest has 5 GiB that it hardly uses. Under TCG an L1 dies now and then; the
-/// journal ends a test that takes it along again and again, so here only a machine that begins none ends the run. Some machines
-/// kill the same guest twice and another one doesn't: what has failed in one runs again in another, once.
-fn run_nested(mut command: Vec<OsString>) -> Result<Counts> {
-    let journal = paths::guest("journal")?.join(std::process::id().to_string());
-    let _ = std::fs::remove_file(&journal); // of a killed run with the same process id
-    command.extend(["--parameters".into(), NESTED_PARAMETERS.into()]);
-    command.extend(["--journal".into(), journal.clone().into()]);
-    let (mut known, mut again) = (0, false);
-    let counts = loop {
-        let (sender, lines) = channel();
-        let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
-        pass_on(Some(reader), stdout(), sender);
-        let end = nested::run(nested::Job {
-            command: command.clone(),
-            memory: "4G".into(),
-            with_stdin: false,
-            stdout: Box::new(writer),
-        });
-        let counts = guest_counts(lines);
-        let Err(error) = end else {
-            if again || counts.failed == 0 || counts.failed > ACCIDENTS {
-                break counts;
-            }
-            again = true;
-            command.push("--again".into());
-            ui::say("what has failed runs again in another nested machine");
-            continue;
-        };
-        eprintln!("{} {error:#}", ui::paint("1;31", "error:"));
-        let length = std::fs::metadata(&journal).map_or(0, |file| file.len());
-        if length == known {
-            break Counts::without_result();
-        }
-        known = length;
-        ui::say("the tests that are left run in another nested machine");
-    };
-    let _ = std::fs::remove_file(&journal); // a left-over below target/ harms nobody
     Ok(counts)
 }
 

@@ -63,7 +63,7 @@ fn a_ping_through_two_uplinks_is_answered_and_recorded() {
     let handles = [connect(&engine, &outside, mirror), connect(&engine, &function, tap)];
 
     let mut peer = UnixStream::connect(&socket).unwrap();
-    peer.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    peer.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     for number in 0..50u16 {
         let mut bytes = Vec::new();
         PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2])

@@ -1,14 +1,15 @@
-//! A program for guests: sends many UDP datagrams with one call, as QUIC does, and counts those that arrive.
+//! A program for guests: sends many UDP datagrams with one call, as QUIC does, and counts those that arrive; or sends as many as
+//! the card takes.
 //!
-//! `datagrams send ADDRESS SIZE COUNT`, `datagrams receive ADDRESS SIZE COUNT`; the status is 0 if all went well. Static, so that it
-//! runs alone in an initramfs.
+//! `datagrams send ADDRESS SIZE COUNT`, `datagrams receive ADDRESS SIZE COUNT`, `datagrams flood ADDRESS SIZE SECONDS`; the status
+//! is 0 if all went well. Static, so that it runs alone in an initramfs.
 
 #![deny(unsafe_code)]
 
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What went wrong, for people.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -28,7 +29,8 @@ fn run(words: &[&str]) -> Outcome {
     match words {
         ["send", address, size, count] => send(address, size.parse()?, count.parse()?),
         ["receive", address, size, count] => receive(address, size.parse()?, count.parse()?),
-        _ => Err("datagrams send|receive ADDRESS SIZE COUNT".into()),
+        ["flood", address, size, seconds] => flood(address, size.parse()?, seconds.parse()?),
+        _ => Err("datagrams send|receive ADDRESS SIZE COUNT, datagrams flood ADDRESS SIZE SECONDS".into()),
     }
 }
 
@@ -57,6 +59,16 @@ fn receive(address: &str, size: usize, count: usize) -> Outcome {
         if len != size || bytes[..len].iter().any(|byte| *byte != content(number)) {
             return Err(format!("number {number} has {len} bytes, or others").into());
         }
+    }
+    Ok(())
+}
+
+/// Nobody needs to listen.
+fn flood(address: &str, size: usize, seconds: u64) -> Outcome {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    let (bytes, start) = (vec![0; size], Instant::now());
+    while start.elapsed() < Duration::from_secs(seconds) {
+        socket.send_to(&bytes, address)?;
     }
     Ok(())
 }

@@ -65,6 +65,12 @@ impl Journal {
         self.again.contains(&place)
     }
 
+    /// Whether the test at this place has been begun before, in whatever machine.
+    pub(super) fn knows(&self, place: usize) -> bool {
+        let begun = |entry: &Entry| matches!(entry, Entry::Begin(at) if *at == place);
+        self.is_again(place) || self.entries.iter().any(begun)
+    }
+
     /// What came of the test at this place of the list, if it has been run.
     pub(super) fn outcome(&self, place: usize) -> Option<Summary> {
         let end = self.entries.iter().find_map(|entry| match entry {
@@ -120,13 +126,14 @@ mod tests {
         let mut second = Journal::open(&file).unwrap();
         assert_eq!(second.outcome(0), Some(outcome));
         assert_eq!(second.outcome(1), None, "it gets a second chance");
+        assert!(second.knows(1) && !second.knows(2));
         second.begin(1).unwrap();
         let third = Journal::open(&file).unwrap();
         assert_eq!(third.outcome(1).map(|summary| summary.failed), Some(1));
         assert_eq!(third.outcome(2), None);
         let mut fourth = Journal::open(&file).unwrap();
         fourth.forget_failures();
-        assert_eq!((fourth.outcome(0), fourth.is_again(0)), (None, true));
+        assert_eq!((fourth.outcome(0), fourth.is_again(0), fourth.knows(0)), (None, true, true));
         assert!(fourth.outcome(1).is_some() && !fourth.is_again(1), "it took its machine along");
         let outcome = Summary { passed: 4, ..Summary::default() };
         fourth.begin(0).unwrap();

@@ -4,6 +4,7 @@ mod dpdk;
 mod resets;
 mod segment;
 mod settings;
+mod shares;
 
 use super::PLATFORM;
 use super::traffic::serve_on_tap;
@@ -18,7 +19,8 @@ pub(super) fn tests() -> Vec<Test> {
             .host(serve_on_tap),
         guest("intel::63_vfs", MANY).platform(card(63)).memory("1GiB").minutes(15),
     ];
-    [own, settings::tests(), resets::tests(), segment::tests(), dpdk::tests()].concat()
+    [own, settings::tests(), resets::tests(), segment::tests(), shares::tests(), dpdk::tests()]
+        .concat()
 }
 
 /// The usual platform with an 82599.

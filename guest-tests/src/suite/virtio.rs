@@ -3,7 +3,8 @@
 use super::nic;
 use crate::test::{Test, guest};
 
-const PROGRAMS: &[(&str, &[u8])] =
+/// The program that sends and receives datagrams.
+pub(super) const DATAGRAMS_PROGRAM: &[(&str, &[u8])] =
     &[("datagrams", include_bytes!(concat!(env!("OUT_DIR"), "/datagrams")))];
 
 pub(super) fn tests() -> Vec<Test> {
@@ -12,7 +13,7 @@ pub(super) fn tests() -> Vec<Test> {
     vec![
         guest("virtio::rss", RSS).platform(queues.clone()).minutes(10),
         guest("virtio::coalescing", COALESCING).platform(queues),
-        guest("virtio::datagrams", DATAGRAMS).programs(PROGRAMS),
+        guest("virtio::datagrams", DATAGRAMS).programs(DATAGRAMS_PROGRAM),
         guest("virtio::packed_rings", PACKED).platform(packed).minutes(10),
     ]
 }
@@ -134,7 +135,7 @@ const DATAGRAMS: &str = r#"
         echo "$(($(frames) - sent)) $(($(received a "$one") - received))" >/tmp/counts
         return "$status"
     }
-    listens_to_datagrams() { within a cat /proc/net/udp /proc/net/udp6 | grep -q :2328; }
+    listens_to_datagrams() { within a cat /proc/net/udp /proc/net/udp6 | grep :2328 >/dev/null; }
     # VIRTIO_NET_F_HOST_USO, and with it both for guests
     knows=$(cut -c 57 "/sys/bus/pci/devices/$(vf "$nic" 0)"/virtio*/features)
     value "the driver knows of long frames of datagrams" "$knows" "(of 1)"

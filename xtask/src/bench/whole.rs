@@ -36,6 +36,7 @@ pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
         Way::Nested => nested::run(nested::Job {
             command,
             memory: nested::MEMORY.into(),
+            core: None,
             with_stdin: false,
             stdout: Box::new(std::io::stdout()),
         })?,

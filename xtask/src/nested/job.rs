@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
 use anyhow::{Context, Result};
@@ -13,6 +14,9 @@ use crate::paths;
 /// Temporary files go into L1's own memory: on 9p a file has no size to change once it is unlinked, as iperf3 does.
 const TEMPORARY: &[u8] = b"if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi\n";
 
+/// Jobs of this process so far.
+static JOBS: AtomicUsize = AtomicUsize::new(0);
+
 /// A job's own folder, removed with it.
 pub(super) struct Folder(PathBuf);
 
@@ -20,7 +24,8 @@ impl Folder {
     /// Makes the folder and its script.
     pub(super) fn new(command: &[OsString]) -> Result<Self> {
         remove_leftovers(&paths::guest("nested")?);
-        let dir = paths::guest(&format!("nested/{}", std::process::id()))?;
+        let job = JOBS.fetch_add(1, Ordering::Relaxed);
+        let dir = paths::guest(&format!("nested/{}-{job}", std::process::id()))?;
         let folder = Self(dir);
         fs::write(folder.0.join("run"), script(env::vars_os(), &env::current_dir()?, command))?;
         fs::write(folder.0.join("terminal"), terminal_size())?;
@@ -52,7 +57,8 @@ impl Drop for Folder {
 /// Removes the folders of runs that were killed.
 fn remove_leftovers(dir: &Path) {
     for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        if !Path::new("/proc").join(entry.file_name()).exists() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !Path::new("/proc").join(name.split('-').next().unwrap_or_default()).exists() {
             let _ = fs::remove_dir_all(entry.path()); // another run may be at it as well
         }
     }

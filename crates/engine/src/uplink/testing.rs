@@ -12,7 +12,7 @@ use crate::finish::copy_out;
 use crate::{Accepts, Batch, Finisher, MAX_FRAME, Offload, QueueError, Receive, Transmit};
 
 /// Long enough for anything that happens at all.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Hand(Participant);
 

@@ -177,7 +177,7 @@ impl Bench {
     fn finish(&self, function: u64) -> u32 {
         let start = Instant::now();
         while self.get(function, COMMAND) != 0 {
-            assert!(start.elapsed() < Duration::from_secs(10), "it never ends");
+            assert!(start.elapsed() < Duration::from_secs(60), "it never ends");
             std::thread::yield_now();
         }
         self.get(function, STATUS)
@@ -285,7 +285,7 @@ fn the_end_is_told_by_msix() {
         let message = MsiMessage { address: 0xfee0_1000, data: 0x40 + function as u32 };
         let start = Instant::now();
         while bench.outside.messages.lock().unwrap().is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(10));
+            assert!(start.elapsed() < Duration::from_secs(60));
         }
         let sent = std::mem::take(&mut *bench.outside.messages.lock().unwrap());
         assert_eq!(sent, [(id, message)]);
@@ -312,7 +312,7 @@ fn the_end_is_told_by_msi() {
             assert_eq!(bench.finish(function), IRQ_RAISED);
             let start = Instant::now();
             while bench.outside.messages.lock().unwrap().is_empty() {
-                assert!(start.elapsed() < Duration::from_secs(10));
+                assert!(start.elapsed() < Duration::from_secs(60));
             }
             let sent = std::mem::take(&mut *bench.outside.messages.lock().unwrap());
             let message = MsiMessage { address: 0xfee0_2000, data: 0x60 + number - 1 };
@@ -332,7 +332,7 @@ fn the_end_is_told_by_the_pin() {
         assert_eq!(bench.finish(0), IRQ_RAISED);
         let start = Instant::now();
         while bench.outside.pins.lock().unwrap().is_empty() {
-            assert!(start.elapsed() < Duration::from_secs(10));
+            assert!(start.elapsed() < Duration::from_secs(60));
         }
         bench.set(0, STATUS, 0);
         let pins = std::mem::take(&mut *bench.outside.pins.lock().unwrap());
@@ -384,7 +384,7 @@ fn a_dropped_card_takes_its_thread_along() {
     drop(bench);
     let start = Instant::now();
     while epochs.strong_count() > 0 {
-        assert!(start.elapsed() < Duration::from_secs(10), "the thread still runs");
+        assert!(start.elapsed() < Duration::from_secs(60), "the thread still runs");
         std::thread::yield_now();
     }
 }

@@ -5,13 +5,12 @@ mod way;
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use pando_pci::{Acs, AcsServices, Device, Endpoint, FunctionId, Model};
 use pando_tlp::{Access, Dma, RequesterId};
 
 use super::sriov::plain;
-use super::support::{Guest, MMIO64, Machine, Outside, config};
+use super::support::{Guest, MMIO64, Machine, Outside, config, eventually};
 use crate::{Fabric, FabricConfig, PortOptions};
 
 const AER: u16 = 0x100;
@@ -189,14 +188,5 @@ impl Tree {
         for name in ["rp", "sw", "a", "b", "sender", "target"] {
             self.guest().write(self.id(name), AER + 0x14, 0);
         }
-    }
-}
-
-/// Until a deferred write has arrived, or what follows from it.
-fn eventually(mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(10), "never happened");
-        std::thread::yield_now();
     }
 }

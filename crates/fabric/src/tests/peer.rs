@@ -1,21 +1,10 @@
 //! Requests of functions: RAM, interrupts, peers, gates; and writes that stop the world they came from.
 
-use std::time::{Duration, Instant};
-
 use pando_pci::Region;
 use pando_tlp::{Access, Fault, Gpa, Iova, Target};
 
-use super::support::{Fake, RAM_SIZE, Woods, config};
+use super::support::{Fake, RAM_SIZE, Woods, config, eventually};
 use crate::FabricConfig;
-
-/// Until the deferred writes have arrived.
-fn eventually(mut done: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !done() {
-        assert!(start.elapsed() < Duration::from_secs(10), "never happened");
-        std::thread::yield_now();
-    }
-}
 
 fn written(device: &Fake) -> Vec<(Region, u64, Vec<u8>)> {
     device.written.lock().unwrap().clone()

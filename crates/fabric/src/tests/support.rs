@@ -6,6 +6,7 @@ mod guest;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use pando_pci::Device;
 use pando_tlp::{
@@ -198,5 +199,14 @@ impl Woods {
     /// Sets the ACS control word of a port.
     pub(super) fn control(&self, port: &str, bits: u16) {
         self.guest().set_acs(self.guest().find_port(port), bits);
+    }
+}
+
+/// Waits until deferred writes have arrived, or what follows from them.
+pub(super) fn eventually(mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < Duration::from_secs(60), "never happened");
+        std::thread::yield_now();
     }
 }

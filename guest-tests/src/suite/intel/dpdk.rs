@@ -26,7 +26,7 @@ fn program(name: &'static str, script: &str) -> Test {
 }
 
 /// What testpmd counts, and VFs to give to it.
-const TOOLS: &str = r#"
+pub(super) const TOOLS: &str = r#"
     pmd=net_ixgbe
     # counter NAME: what port 0 counts; asked often, since testpmd writes a file by blocks
     counter() {

@@ -11,6 +11,9 @@ use std::os::fd::AsRawFd;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+/// Datagrams of a flood that one call sends.
+const AT_ONCE: usize = 40;
+
 /// What went wrong, for people.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -66,7 +69,8 @@ fn receive(address: &str, size: usize, count: usize) -> Outcome {
 /// Nobody needs to listen.
 fn flood(address: &str, size: usize, seconds: u64) -> Outcome {
     let socket = UdpSocket::bind("0.0.0.0:0")?;
-    let (bytes, start) = (vec![0; size], Instant::now());
+    cut_into(&socket, size)?;
+    let (bytes, start) = (vec![0; size * AT_ONCE], Instant::now());
     while start.elapsed() < Duration::from_secs(seconds) {
         socket.send_to(&bytes, address)?;
     }

@@ -96,13 +96,11 @@ fn word(data: &[u8]) -> Option<(u16, &[u8])> {
     Some((u16::from_le_bytes(*word), data))
 }
 
-/// A key's length and the key, with nothing behind; a short one goes on with zeros.
+/// A key's length and the key; a short one goes on with zeros. What follows is padding: Linux sends some since 6.15.
 fn key(data: &[u8]) -> Option<[u8; RSS_KEY]> {
     let (len, bytes) = data.split_first()?;
+    let bytes = bytes.get(..usize::from(*len))?;
     let mut key = [0; RSS_KEY];
-    if bytes.len() != usize::from(*len) {
-        return None;
-    }
     key.get_mut(..bytes.len())?.copy_from_slice(bytes);
     Some(key)
 }

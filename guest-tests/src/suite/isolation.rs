@@ -328,7 +328,7 @@ const ERRORS: &str = r#"
     expect_eq "a write to nowhere ends" "$(exercise "$first" "$WRITE" 0 "$nowhere")" '0x00000108 0x00000002'
     check "the root port tells of it" told "Uncorrect(ed|able) \(Non-Fatal\) $FROM $root"
     check "as an unsupported request" told "$root: .*UnsupReq +\(First\)"
-    expect_match "with its header" "$(since)" "TLP Header: 60000004 ${first:5:2}0000ff 0000007f f0000000"
+    expect_match "with its header" "$(since)" "TLP Header: (0x)?60000004 (0x)?${first:5:2}0000ff (0x)?0000007f (0x)?f0000000"
 
     mark
     expect_eq "a read from nowhere ends" "$(exercise "$first" "$READ" "$nowhere" 0)" '0x00000082 0x00000002'

@@ -25,8 +25,13 @@ const RSS: &str = r#"
     zero=$(netdev "$nic") one=$(netdev "$(vf "$nic" 0)")
     into p "$zero" 10.0.0.1/24
     into a "$one" 10.0.0.2/24
-    counts() { within "$1" ethtool -S "$2" | sed -nE 's/ *rx_?(queue_)?[0-9]+_packets: //p'; }
-    # busy NAMESPACE INTERFACE COMMAND...: the receive queues that get 20 frames or more meanwhile
+    # what each receive queue has got: frames, or interrupts where the driver counts no frames any more
+    counts() {
+        local card=$(within "$1" readlink "/sys/class/net/$2/device")
+        within "$1" ethtool -S "$2" | sed -nE 's/ *rx_?(queue_)?[0-9]+_packets: //p' | grep . ||
+            sed -nE "s/^ *[0-9]+: +([0-9]+) .* ${card##*/}-input\.[0-9]+$/\1/p" /proc/interrupts
+    }
+    # busy NAMESPACE INTERFACE COMMAND...: the receive queues that get 20 of them or more meanwhile
     busy() {
         counts "$1" "$2" >/tmp/before
         "${@:3}" >/dev/null || return 1

@@ -13,7 +13,7 @@ use vm_memory::{Bytes, VolatileMemory, VolatileSlice};
 use crate::queue;
 
 /// Bytes of a descriptor.
-const SIZE: u64 = 16;
+const SIZE: usize = 16;
 
 /// A descriptor's dwords.
 pub(crate) type Descriptor = [u32; 4];
@@ -37,7 +37,7 @@ impl Ring {
         if ring.descriptors == 0 {
             return Err(QueueError::Driver("a queue without memory"));
         }
-        if ring.base.checked_add(SIZE * u64::from(ring.descriptors)).is_none() {
+        if ring.base.checked_add(SIZE as u64 * u64::from(ring.descriptors)).is_none() {
             return Err(QueueError::Driver("a ring past the end of the address space"));
         }
         Ok(Self { base: ring.base, count: ring.descriptors, view, backs: ArrayVec::new() })
@@ -69,24 +69,43 @@ impl Ring {
         if to >= from { to - from } else { self.count - from + to }
     }
 
+    /// The descriptors from `first` on, at most `count`: as many as lie before the ring's end and in one piece of memory.
+    #[inline]
+    pub(crate) fn run<'g>(
+        &mut self,
+        guard: &'g Guard<'_>,
+        first: u16,
+        count: u16,
+        access: Access,
+    ) -> Result<Descriptors<'g>, QueueError> {
+        let count = count.min(self.count.saturating_sub(first));
+        let address = Iova(self.base.0 + SIZE as u64 * u64::from(first));
+        let slice = self.view.slice(guard, address, SIZE * usize::from(count), access)?;
+        if slice.len() < SIZE { Err(OUTSIDE) } else { Ok(Descriptors(slice)) }
+    }
+
     /// Reads descriptor `index`.
     #[inline]
     pub(crate) fn read(&mut self, guard: &Guard<'_>, index: u16) -> Result<Descriptor, QueueError> {
-        let slice = self.slice(guard, index, Access::Read)?;
-        let whole = slice.get_ref::<u128>(0).map_err(|_| OUTSIDE)?.load();
-        Ok([0, 32, 64, 96].map(|shift| (u128::from_le(whole) >> shift) as u32))
+        self.run(guard, index, 1, Access::Read)?.read(0)
     }
 
-    /// Writes the last dword of descriptor `index`.
-    #[inline]
-    pub(crate) fn write_status(
+    /// Writes the last dword of each of the descriptors `indices`, which are in the ring's order.
+    pub(crate) fn write_statuses(
         &mut self,
         guard: &Guard<'_>,
-        index: u16,
+        mut indices: &[u16],
         status: u32,
     ) -> Result<(), QueueError> {
-        let slice = self.slice(guard, index, Access::Write)?;
-        slice.store(status.to_le(), 12, Ordering::Release).map_err(|_| OUTSIDE)
+        while let [first, ..] = *indices {
+            let run = self.run(guard, first, u16::MAX, Access::Write)?;
+            let place = |index: &u16| usize::from(index.wrapping_sub(first));
+            let here = indices.iter().take_while(|index| place(index) < run.len()).count();
+            let (now, later) = indices.split_at(here);
+            now.iter().try_for_each(|index| run.write_status(place(index), status))?;
+            indices = later;
+        }
+        Ok(())
     }
 
     /// Writes descriptor `index`, at the next [`write_back`](Self::write_back) at the latest.
@@ -114,43 +133,60 @@ impl Ring {
         result
     }
 
-    /// Writes descriptor `index`, the second half last.
-    #[inline]
+    /// Writes descriptor `index`.
     fn write(
         &mut self,
         guard: &Guard<'_>,
         index: u16,
-        [a, b, c, d]: Descriptor,
+        descriptor: Descriptor,
     ) -> Result<(), QueueError> {
-        let slice = self.slice(guard, index, Access::Write)?;
-        let half = |low: u32, high: u32| (u64::from(high) << 32 | u64::from(low)).to_le();
-        slice.store(half(a, b), 0, Ordering::Relaxed).map_err(|_| OUTSIDE)?;
-        slice.store(half(c, d), 8, Ordering::Release).map_err(|_| OUTSIDE)
+        self.run(guard, index, 1, Access::Write)?.write(0, descriptor)
     }
 
     /// Brings `count` descriptors from `first` on near, as far as it is known where they are.
     pub(crate) fn bring_near(&self, guard: &Guard<'_>, first: u16, count: usize) {
         let Some(known) = self.view.known_to(guard) else { return };
-        let in_line = LINE as u64 / SIZE;
-        let end = u64::from(self.count).min(u64::from(first) + count as u64);
-        for index in (u64::from(first) / in_line * in_line..end).step_by(in_line as usize) {
-            let address = Iova(self.base.0 + SIZE * index);
-            if let Some(line) = known.whole(address, SIZE as usize, Access::Write) {
+        let in_line = LINE / SIZE;
+        let end = usize::from(self.count).min(usize::from(first) + count);
+        for index in (usize::from(first) / in_line * in_line..end).step_by(in_line) {
+            let address = Iova(self.base.0 + (SIZE * index) as u64);
+            if let Some(line) = known.whole(address, SIZE, Access::Write) {
                 bring_near(&line, 0, Access::Write);
             }
         }
     }
+}
 
+/// Descriptors that follow each other, in the ring and in memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Descriptors<'g>(VolatileSlice<'g>);
+
+impl Descriptors<'_> {
+    /// How many there are.
     #[inline]
-    fn slice<'g>(
-        &mut self,
-        guard: &'g Guard<'_>,
-        index: u16,
-        access: Access,
-    ) -> Result<VolatileSlice<'g>, QueueError> {
-        let address = Iova(self.base.0 + SIZE * u64::from(index));
-        let slice = self.view.slice(guard, address, SIZE as usize, access)?;
-        if slice.len() == SIZE as usize { Ok(slice) } else { Err(OUTSIDE) }
+    pub(crate) fn len(&self) -> usize {
+        self.0.len() / SIZE
+    }
+
+    /// Reads the one of number `index`.
+    #[inline]
+    pub(crate) fn read(&self, index: usize) -> Result<Descriptor, QueueError> {
+        let whole = self.0.get_ref::<u128>(SIZE * index).map_err(|_| OUTSIDE)?.load();
+        Ok([0, 32, 64, 96].map(|shift| (u128::from_le(whole) >> shift) as u32))
+    }
+
+    /// Writes the one of number `index`, the second half last.
+    #[inline]
+    pub(crate) fn write(&self, index: usize, [a, b, c, d]: Descriptor) -> Result<(), QueueError> {
+        let half = |low: u32, high: u32| (u64::from(high) << 32 | u64::from(low)).to_le();
+        self.0.store(half(a, b), SIZE * index, Ordering::Relaxed).map_err(|_| OUTSIDE)?;
+        self.0.store(half(c, d), SIZE * index + 8, Ordering::Release).map_err(|_| OUTSIDE)
+    }
+
+    /// Writes the last dword of the one of number `index`.
+    #[inline]
+    fn write_status(&self, index: usize, status: u32) -> Result<(), QueueError> {
+        self.0.store(status.to_le(), SIZE * index + 12, Ordering::Release).map_err(|_| OUTSIDE)
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod crc;
 mod descriptor;
+mod fetch;
 mod prepare;
 mod queue;
+mod simple;
 
 use pando_engine::{QueueError, TaskHandle};
 use pando_pci::FunctionId;

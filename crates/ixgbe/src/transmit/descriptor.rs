@@ -63,6 +63,16 @@ pub(super) enum Wants {
     Advanced { context: usize, ip_checksum: bool, l4_checksum: bool, vlan: bool, segment: bool },
 }
 
+/// A frame of one buffer that wants nothing but, at most, its transport checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Simple {
+    pub(super) address: u64,
+    pub(super) len: usize,
+    pub(super) reports: bool,
+    /// The context by which its checksum is wanted.
+    pub(super) context: Option<usize>,
+}
+
 /// Contexts that a queue keeps.
 pub(super) const CONTEXTS: usize = 2;
 
@@ -100,6 +110,23 @@ impl Context {
                 _ => L4::Reserved,
             },
         }
+    }
+}
+
+impl Simple {
+    #[inline]
+    pub(super) fn of([low, high, command, options]: Descriptor) -> Option<Self> {
+        const LOOKED_AT: u32 = TX_DEXT | 0xf << TX_TYPE_SHIFT | TX_EOP | TX_VLE | TX_TSE;
+        const SIMPLE: u32 = TX_DEXT | TX_TYPE_DATA << TX_TYPE_SHIFT | TX_EOP;
+        if command & LOOKED_AT != SIMPLE || options & TX_IXSM != 0 {
+            return None;
+        }
+        Some(Self {
+            address: u64::from(high) << 32 | u64::from(low),
+            len: (command & 0xffff) as usize,
+            reports: command & TX_RS != 0,
+            context: (options & TX_TXSM != 0).then(|| number(options)),
+        })
     }
 }
 

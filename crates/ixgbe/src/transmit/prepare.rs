@@ -16,7 +16,7 @@ use pando_engine::packet::{fold, sum};
 pub(super) const PIECES: usize = 128;
 
 /// The longest frame that isn't cut (15.5 KiB).
-const MAX_PACKET: usize = 15_872;
+pub(super) const MAX_PACKET: usize = 15_872;
 
 /// The shortest frame on the wire, without its check sequence.
 const MIN_PACKET: usize = 60;
@@ -101,6 +101,17 @@ fn partial(start: usize, offset: u16, len: usize) -> Result<Checksum, Refused> {
     Ok(Checksum::Partial { start, offset })
 }
 
+/// The checksum of TCP or UDP in a frame of `len` bytes.
+#[inline]
+pub(super) fn transport_checksum(context: &Context, len: usize) -> Result<Checksum, Refused> {
+    let start = context.mac_len + context.ip_len;
+    match context.transport {
+        L4::Udp => partial(start, UDP_CHECKSUM, len),
+        L4::Tcp => partial(start, TCP_CHECKSUM, len),
+        _ => Err(Refused::Malformed),
+    }
+}
+
 /// A frame of which the headers may be changed.
 struct Edit<'e, 'g> {
     context: Context,
@@ -124,12 +135,7 @@ impl<'g> Edit<'_, 'g> {
         if ip {
             self.rewrite(start, |headers, _| write_ipv4_checksum(headers, &context))?;
         }
-        match context.transport {
-            _ if !l4 => Ok(Checksum::Unknown),
-            L4::Udp => partial(start, UDP_CHECKSUM, self.len),
-            L4::Tcp => partial(start, TCP_CHECKSUM, self.len),
-            _ => Err(Refused::Malformed),
-        }
+        if l4 { transport_checksum(&context, self.len) } else { Ok(Checksum::Unknown) }
     }
 
     /// SCTP's checksum, which no receiver finishes.

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use pando_engine::{Batch, DropReason, QueueCounters, QueueError, Transmit};
-use pando_tlp::{Access, DmaView, Fault, Guard, Iova};
+use pando_tlp::{DmaView, Guard};
 use vm_memory::VolatileSlice;
 
-use super::descriptor::{CONTEXTS, Context, Data, Kind, Wants};
+use super::descriptor::CONTEXTS;
+use super::fetch::{Contexts, Fetch, Fetched, Held, ROOM};
 use super::number;
-use super::prepare::{MAX_HEADERS, PADDING, PIECES, Pieces, Prepared, Refused, prepare};
+use super::prepare::PADDING;
 use crate::chip::{Assignment, Chip};
 use crate::interrupt::Direction;
 use crate::queue::{QueueIndex, TxRegisters};
@@ -19,15 +20,6 @@ use crate::ring::Ring;
 use crate::spec::descriptor::TX_DD;
 use crate::statistics::Tally;
 use crate::work::Start;
-
-/// Descriptors looked at in one pass.
-const DESCRIPTORS: usize = 1024;
-
-/// Entries of one pass: frames, contexts, what is dropped.
-const ENTRIES: usize = 192;
-
-/// Memory for headers that are changed: those of a batch, in most cases.
-const ROOM: usize = 16 << 10;
 
 /// One transmit queue at work.
 pub(super) struct TransmitQueue {
@@ -45,40 +37,11 @@ pub(super) struct TransmitQueue {
 struct State {
     /// The next descriptor that isn't done.
     head: u16,
+    /// What holds there.
     contexts: Contexts,
-    /// What was fetched since then, oldest first.
-    entries: Vec<Entry>,
-    /// Descriptors fetched that want to be reported.
-    reports: Vec<u16>,
+    fetched: Fetched,
     /// The tail up to which nothing more can be fetched: the last frame isn't whole.
     stuck: Option<u16>,
-}
-
-type Contexts = [Option<Context>; CONTEXTS];
-
-/// A frame, or whatever else descriptors hold, and what holds after it.
-#[derive(Clone, Copy)]
-struct Entry {
-    held: Held,
-    /// The descriptor after it.
-    next: u16,
-    /// How many descriptors up to here want to be reported.
-    reports: usize,
-    contexts: Contexts,
-}
-
-#[derive(Clone, Copy)]
-enum Held {
-    Frame {
-        len: usize,
-        destination: [u8; 6],
-        frames: u64,
-        headers: usize,
-    },
-    /// A context.
-    Nothing,
-    /// Something that isn't sent.
-    Malformed,
 }
 
 impl TransmitQueue {
@@ -93,13 +56,7 @@ impl TransmitQueue {
             assignment: start.assignment,
             counters: start.wiring.port.transmit_counters(number),
             ring,
-            state: State {
-                head,
-                contexts: [None; CONTEXTS],
-                entries: Vec::with_capacity(ENTRIES),
-                reports: Vec::with_capacity(DESCRIPTORS),
-                stuck: None,
-            },
+            state: State { head, contexts: [None; CONTEXTS], fetched: Fetched::new(), stuck: None },
             room: vec![0; ROOM].into(),
             zeros: vec![0; PADDING].into(),
         })
@@ -111,23 +68,17 @@ impl TransmitQueue {
 
     /// Gives the oldest `entries` of those fetched back.
     fn retire(&mut self, guard: &Guard<'_>, entries: usize) -> Result<(), QueueError> {
-        let Some(last) = entries.checked_sub(1).and_then(|last| self.state.entries.get(last))
-        else {
-            return Ok(());
-        };
-        let (head, reports) = (last.next, last.reports);
-        (self.state.head, self.state.contexts) = (head, last.contexts);
-        self.count(entries);
-        self.state.entries.drain(..entries);
+        let Some(last) = entries.checked_sub(1) else { return Ok(()) };
+        let Fetched { entries: all, .. } = &self.state.fetched;
+        let Some(head) = all.get(last).map(|entry| entry.next) else { return Ok(()) };
+        self.state.head = head;
+        let reports = self.account(entries);
         let write_back = self.registers().write_back();
-        for index in self.state.reports.drain(..reports) {
-            if write_back.is_none() {
-                self.ring.write_status(guard, index, TX_DD)?;
-            }
+        if write_back.is_none() {
+            let done = &self.state.fetched.reports[..reports];
+            self.ring.write_statuses(guard, done, TX_DD)?;
         }
-        for entry in &mut self.state.entries {
-            entry.reports -= reports;
-        }
+        self.state.fetched.reports.drain(..reports);
         self.registers().set_head(head);
         if let Some(place) = write_back {
             // Where the driver wants the head is its affair; a write that goes nowhere is lost.
@@ -139,17 +90,22 @@ impl TransmitQueue {
         Ok(())
     }
 
-    fn count(&self, entries: usize) {
-        let (mut tally, mut malformed) = (Tally::default(), 0);
-        for entry in &self.state.entries[..entries] {
+    /// Takes the oldest `entries` out, counts them and keeps their contexts; how many of their descriptors want to be reported.
+    fn account(&mut self, entries: usize) -> usize {
+        let (mut tally, mut malformed, mut reports) = (Tally::default(), 0, 0);
+        for entry in self.state.fetched.entries.drain(..entries) {
+            reports += usize::from(entry.reports);
             match entry.held {
-                Held::Nothing => {}
+                Held::Context(number, context) => self.state.contexts[number] = Some(context),
                 Held::Malformed => malformed += 1,
+                Held::Frame { len, destination, frames: 1, .. } => {
+                    tally.add(len as usize, &destination);
+                }
                 Held::Frame { len, destination, frames, headers } => {
-                    let each = (len - headers).div_ceil(frames as usize);
-                    let last = len - headers - each * (frames as usize - 1);
-                    tally.add_equal(frames - 1, headers + each, &destination);
-                    tally.add(headers + last, &destination);
+                    let each = (len - headers).div_ceil(frames);
+                    let last = len - headers - each * (frames - 1);
+                    tally.add_equal(u64::from(frames - 1), (headers + each) as usize, &destination);
+                    tally.add((headers + last) as usize, &destination);
                 }
             }
         }
@@ -158,6 +114,7 @@ impl TransmitQueue {
             let (statistics, mapping) = (&self.chip.statistics, self.chip.mapping());
             statistics.transmitted(self.queue, self.assignment.pool, &mapping, &tally);
         }
+        reports
     }
 }
 
@@ -169,9 +126,12 @@ impl Transmit for TransmitQueue {
     ) -> Result<(), QueueError> {
         let tail = self.ring.within(self.registers().tail())?;
         let Self { ring, state, room, zeros, .. } = self;
+        state.fetched.clear();
+        state.stuck = None;
         let mut fetch = Fetch {
             guard,
             ring,
+            fetched: &mut state.fetched,
             tail,
             at: state.head,
             contexts: state.contexts,
@@ -180,31 +140,14 @@ impl Transmit for TransmitQueue {
             padding: VolatileSlice::from(&mut zeros[..]),
             is_cut: false,
         };
-        state.entries.clear();
-        state.reports.clear();
-        state.stuck = None;
-        while state.entries.len() < ENTRIES && batch.has_room(PIECES) && fetch.may_go_on() {
-            let reported = state.reports.len();
-            match fetch.next(&mut state.reports, batch)? {
-                Some(held) => state.entries.push(Entry {
-                    held,
-                    next: fetch.at,
-                    reports: state.reports.len(),
-                    contexts: fetch.contexts,
-                }),
-                None => {
-                    state.reports.truncate(reported);
-                    state.stuck = fetch.is_cut.then_some(tail);
-                    break;
-                }
-            }
-        }
+        fetch.run(batch)?;
+        state.stuck = fetch.is_cut.then_some(tail);
         Ok(())
     }
 
     fn complete(&mut self, guard: &Guard<'_>, frames: usize) -> Result<(), QueueError> {
         let mut left = frames;
-        let entries = self.state.entries.iter().take_while(|entry| {
+        let entries = self.state.fetched.entries.iter().take_while(|entry| {
             let is_frame = matches!(entry.held, Held::Frame { .. });
             let done = !is_frame || left > 0;
             left -= usize::from(is_frame && done);
@@ -223,132 +166,3 @@ impl Transmit for TransmitQueue {
         Ok(())
     }
 }
-
-/// One pass over the ring.
-struct Fetch<'f, 'g> {
-    guard: &'g Guard<'g>,
-    ring: &'f mut Ring,
-    tail: u16,
-    /// The next descriptor.
-    at: u16,
-    contexts: Contexts,
-    descriptors: usize,
-    room: &'g mut [u8],
-    padding: VolatileSlice<'g>,
-    /// The last frame isn't whole.
-    is_cut: bool,
-}
-
-impl<'g> Fetch<'_, 'g> {
-    fn may_go_on(&self) -> bool {
-        self.at != self.tail && self.descriptors < DESCRIPTORS
-    }
-
-    /// What the next descriptors hold; a frame is pushed. `None`, and nothing changed, if it isn't whole or doesn't fit any more.
-    fn next(
-        &mut self,
-        reports: &mut Vec<u16>,
-        batch: &mut Batch<'g>,
-    ) -> Result<Option<Held>, QueueError> {
-        let first = match Kind::of(self.ring.read(self.guard, self.at)?) {
-            Kind::Unknown => return Err(QueueError::Driver("a descriptor of an unknown type")),
-            Kind::Context(number, context) => {
-                self.contexts[number] = Some(context);
-                self.at = self.ring.next(self.at);
-                self.descriptors += 1;
-                return Ok(Some(Held::Nothing));
-            }
-            Kind::Data(first) => first,
-        };
-        let mut pieces = Pieces::new();
-        let Some((next, whole)) = self.gather(first, &mut pieces, reports)? else {
-            self.is_cut = true;
-            return Ok(None);
-        };
-        let held =
-            if whole { self.push(first.wants, pieces, batch) } else { Some(Held::Malformed) };
-        if held.is_some() {
-            self.at = next;
-        }
-        Ok(held)
-    }
-
-    /// Collects the buffers of the frame that begins with `first`: where it ends, and whether all of it can be read; `None` if its
-    /// end isn't there yet.
-    fn gather(
-        &mut self,
-        first: Data,
-        pieces: &mut Pieces<'g>,
-        reports: &mut Vec<u16>,
-    ) -> Result<Option<(u16, bool)>, QueueError> {
-        let (mut data, mut at, mut whole) = (first, self.at, true);
-        loop {
-            self.descriptors += 1;
-            if data.reports {
-                reports.push(at);
-            }
-            whole = whole && self.add(&data, pieces)?;
-            at = self.ring.next(at);
-            if data.end {
-                return Ok(Some((at, whole)));
-            }
-            if at == self.tail {
-                return Ok(None);
-            }
-            data = match Kind::of(self.ring.read(self.guard, at)?) {
-                Kind::Data(data) => data,
-                _ => return Err(QueueError::Driver("a context inside a frame")),
-            };
-        }
-    }
-
-    /// Adds a buffer; `false` if it can't be read, or the frame has too many pieces.
-    fn add(&mut self, data: &Data, pieces: &mut Pieces<'g>) -> Result<bool, QueueError> {
-        let (mut address, mut left) = (Iova(data.address), data.len);
-        while left > 0 {
-            let slice = match self.ring.view.slice(self.guard, address, left, Access::Read) {
-                Ok(slice) => slice,
-                Err(Fault::Gated) => return Err(Fault::Gated.into()),
-                Err(_) => return Ok(false),
-            };
-            left -= slice.len();
-            let next = address.checked_add(slice.len() as u64);
-            match next {
-                Some(next) if pieces.len() < PIECES => address = next,
-                _ => return Ok(false),
-            }
-            pieces.push(slice);
-        }
-        Ok(true)
-    }
-
-    /// Pushes a frame; `None` if it doesn't fit any more.
-    fn push(
-        &mut self,
-        wants: Wants,
-        mut pieces: Pieces<'g>,
-        batch: &mut Batch<'g>,
-    ) -> Option<Held> {
-        let prepared = match prepare(wants, &self.contexts, &mut pieces, &mut self.room) {
-            Ok(prepared) => prepared,
-            Err(Refused::Malformed) => return Some(Held::Malformed),
-            Err(Refused::NoRoom) => return None,
-        };
-        let len: usize = pieces.iter().map(VolatileSlice::len).sum();
-        if let Ok(padding) = self.padding.subslice(0, PADDING.saturating_sub(len))
-            && !padding.is_empty()
-        {
-            pieces.push(padding);
-        }
-        let Prepared { offload, tag, frames, headers } = prepared;
-        let pushed = match tag {
-            Some(tag) => batch.push_tagged(&pieces, offload, tag),
-            None => batch.push(&pieces, offload),
-        };
-        let destination = pushed.then(|| batch.frame(batch.len() - 1).destination().0)?;
-        Some(Held::Frame { len: len.max(PADDING), destination, frames, headers })
-    }
-}
-
-// The first frame of a pass always finds room for its headers.
-const _: () = assert!(MAX_HEADERS <= ROOM);

@@ -36,6 +36,38 @@ fn frames_of_any_number_of_buffers_come_out_whole() {
     });
 }
 
+/// Those that are taken many at once and those that aren't, in turn and past the ring's end.
+#[test]
+fn frames_of_every_kind_keep_their_order() {
+    let checksum = Checksum::Partial { start: 34, offset: 16 };
+    with_ring(Accepts::CHECKSUM, |_, ring, wire| {
+        for round in 0..8 {
+            let (mut expected, mut last) = (Vec::new(), 0);
+            ring.context([14, 20, 20], 0, 0, 1 << TUCMD_L4T_SHIFT);
+            for number in 0..5 {
+                let mut send = |len: usize, l4: bool, pieces: usize| {
+                    let mut frame = frame(len);
+                    frame[14..16].copy_from_slice(&[round, number]);
+                    last = ring.frame(&frame, 0, if l4 { TX_TXSM } else { 0 }, pieces);
+                    let checksum = if l4 { checksum } else { Checksum::Unknown };
+                    frame.resize(len.max(60), 0);
+                    expected.push((frame, Offload { checksum, segmentation: None }));
+                    if number == 4 {
+                        ring.context([14, 20, 20], 0, 0, 1 << TUCMD_L4T_SHIFT);
+                    }
+                };
+                send(64, false, 1);
+                send(100, true, 1);
+                send(100, number == 1, 3);
+                send(20, false, 1);
+            }
+            ring.ring();
+            ring.wait(last);
+            assert_eq!(wire.expect(expected.len()), expected, "round {round}");
+        }
+    });
+}
+
 #[test]
 fn short_frames_are_padded() {
     with_ring(Accepts::empty(), |_, ring, wire| {

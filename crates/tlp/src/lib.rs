@@ -40,7 +40,7 @@ pub use iommu::{Iommu, Translation};
 pub use link::Link;
 pub use message::ErrorMessage;
 pub use mmio::Mmio;
-pub use near::{LINE, bring_near, read_array, write_array};
+pub use near::{LINE, bring_near, copy_words, read_array, write_array};
 pub use ram::{GuestRam, Run};
 pub use requester::{Outcome, Refused, Requester, RequesterId};
 pub use view::{DmaView, Known};

@@ -78,6 +78,34 @@ pub fn read_array<const N: usize>(
     Some(())
 }
 
+/// Copies `from` to the beginning of `to` as far as both go, `N` words at a time without order, and shows them to `see` on their way: each is
+/// read once. Returns the bytes copied; up to `8 * N` less one are left.
+#[expect(unsafe_code, reason = "memory of the guest is only there as a raw pointer")]
+#[inline(always)]
+pub fn copy_words<const N: usize>(
+    from: &VolatileSlice<'_>,
+    to: &VolatileSlice<'_>,
+    mut see: impl FnMut([u64; N]),
+) -> usize {
+    let blocks = from.len().min(to.len()) / (N * WORD);
+    let (source, target) = (from.ptr_guard(), to.ptr_guard_mut());
+    for block in 0..blocks {
+        let offset = |index: usize| (block * N + index) * WORD;
+        let words: [u64; N] = std::array::from_fn(|index| {
+            // SAFETY: `blocks` blocks of `N` words lie inside both slices, whose memory is mapped; any bytes are a valid word.
+            let word =
+                unsafe { source.as_ptr().add(offset(index)).cast::<Unaligned>().read_volatile() };
+            word.0
+        });
+        for (index, word) in words.iter().enumerate() {
+            // SAFETY: as above. Nothing is read from there, so nothing rests on what the guest does with it meanwhile.
+            unsafe { target.as_ptr().add(offset(index)).cast::<u64>().write_unaligned(*word) };
+        }
+        see(words);
+    }
+    blocks * N * WORD
+}
+
 /// Bytes that are read at once.
 const WORD: usize = size_of::<u64>();
 
@@ -103,6 +131,14 @@ mod tests {
         assert_eq!(read, [9; 8], "nothing was read");
         assert_eq!(read_array(&memory, 0, &mut read), Some(()));
         assert_eq!(read, [0, 0, 0, 0, 1, 2, 3, 4]);
+        let mut copy = [7; 6];
+        let to = VolatileSlice::from(&mut copy[..]);
+        assert_eq!(copy_words::<1>(&memory, &to, |_| panic!("no room for a word")), 0);
+        let (source, mut target, mut seen) = (&mut [1, 2, 3, 4, 5, 6, 7, 8, 9][..], [0; 20], 0);
+        let (from, to) = (VolatileSlice::from(source), VolatileSlice::from(&mut target[..]));
+        assert_eq!(copy_words(&from, &to, |[word]| seen = word), 8);
+        assert_eq!(seen, u64::from_ne_bytes([1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_eq!(target[..9], [1, 2, 3, 4, 5, 6, 7, 8, 0]);
         bring_near(&memory, 0, Access::Read);
         bring_near(&memory, 8, Access::Write);
         assert_eq!(bytes, [0, 0, 0, 0, 1, 2, 3, 4]);

@@ -1,4 +1,13 @@
-//! The Internet checksum (RFC 1071): a one's complement sum of 16-bit words, taken 32 bytes at a time.
+//! The Internet checksum (RFC 1071): a one's complement sum, of 64-bit words as far as there are such (RFC 1071, 2(C)).
+
+use pando_tlp::copy_words;
+use vm_memory::VolatileSlice;
+
+/// Words that are summed side by side.
+const LANES: usize = 4;
+
+/// Bytes of them.
+const BLOCK: usize = 8 * LANES;
 
 /// A running sum. Its value is kept in the machine's byte order, which the arithmetic doesn't care about (RFC 1071, 2(B)).
 #[derive(Clone, Copy, Debug, Default)]
@@ -9,26 +18,35 @@ impl Sum {
     #[expect(clippy::should_implement_trait, reason = "a sum of bytes is not a sum of sums")]
     #[inline]
     pub fn add(self, bytes: &[u8]) -> Self {
-        // 32-bit words into 64-bit lanes: a lane holds the sum of 2^32 of them, more than any frame has.
-        let mut lanes = [0u64; 8];
-        let mut chunks = bytes.chunks_exact(32);
-        for chunk in &mut chunks {
-            for (lane, word) in lanes.iter_mut().zip(chunk.chunks_exact(4)) {
-                let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
-                *lane = lane.wrapping_add(u64::from(word)); // wraps never, and so needs no check
-            }
+        let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+        let mut lanes = [self.0, 0, 0, 0];
+        for block in blocks {
+            let words = std::array::from_fn(|index| block.as_chunks::<8>().0[index]);
+            add_words(&mut lanes, words.map(u64::from_ne_bytes));
         }
-        let mut sum = lanes.iter().fold(fold(self.0), |sum, lane| sum + fold(*lane));
-        for word in chunks.remainder().chunks(2) {
-            sum += u64::from(u16::from_ne_bytes([word[0], word.get(1).copied().unwrap_or(0)]));
-        }
-        Self(sum)
+        let (words, rest) = rest.as_chunks::<8>();
+        let sum = words.iter().fold(join(lanes), |sum, word| plus(sum, u64::from_ne_bytes(*word)));
+        let (words, rest) = rest.as_chunks::<2>();
+        let word = |word: &[u8; 2]| u64::from(u16::from_ne_bytes(*word));
+        let sum = words.iter().fold(sum, |sum, bytes| plus(sum, word(bytes)));
+        Self(rest.first().map_or(sum, |last| plus(sum, word(&[*last, 0]))))
+    }
+
+    /// Copies `from` to `to`, which is as long or longer, and adds what was copied, as [`add`](Self::add) does.
+    pub fn add_copied(self, from: &VolatileSlice<'_>, to: &VolatileSlice<'_>) -> Self {
+        let mut lanes = [self.0, 0, 0, 0];
+        let copied = copy_words(from, to, |words: [u64; LANES]| add_words(&mut lanes, words));
+        let (sum, mut bytes) = (Self(join(lanes)), [0; BLOCK]);
+        let (Ok(from), Ok(to)) = (from.offset(copied), to.offset(copied)) else { return sum };
+        let count = from.copy_to(&mut bytes);
+        to.copy_from(&bytes[..count]);
+        sum.add(&bytes[..count])
     }
 
     /// Adds one word given as a number.
     #[inline]
     pub fn add_word(self, word: u16) -> Self {
-        Self(self.0 + u64::from(word.to_be()))
+        Self(plus(self.0, u64::from(word.to_be())))
     }
 
     /// The checksum over all that was added, as its two bytes go into the frame.
@@ -38,6 +56,25 @@ impl Sum {
         let sum = (sum & 0xffff) + (sum >> 16);
         (!(sum as u16)).to_ne_bytes()
     }
+}
+
+#[inline(always)]
+fn add_words(lanes: &mut [u64; LANES], words: [u64; LANES]) {
+    for (lane, word) in lanes.iter_mut().zip(words) {
+        *lane = plus(*lane, word);
+    }
+}
+
+#[inline]
+fn join([a, b, c, d]: [u64; LANES]) -> u64 {
+    plus(plus(a, b), plus(c, d))
+}
+
+/// The one's complement sum of two 64-bit words; as good as the 16-bit words they are made of.
+#[inline(always)]
+fn plus(a: u64, b: u64) -> u64 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum.wrapping_add(u64::from(carry)) // doesn't wrap: a sum that did is small enough
 }
 
 /// Brings a sum down to at most 17 bits without changing its value in one's complement.
@@ -51,6 +88,8 @@ fn fold(sum: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use vm_memory::VolatileSlice;
 
     use super::Sum;
 
@@ -92,6 +131,17 @@ mod tests {
             whole.extend(&bytes);
             let sum = Sum::default().add(a).add(b).add_word(word);
             prop_assert_eq!(sum.checksum(), naive(&whole).to_be_bytes());
+        }
+
+        #[test]
+        fn is_the_same_of_what_is_copied(
+            mut bytes in proptest::collection::vec(any::<u8>(), 0..300), room in 0usize..40, word: u16,
+        ) {
+            let expected = Sum::default().add_word(word).add(&bytes).checksum();
+            let (sent, mut copy) = (bytes.clone(), vec![0; bytes.len() + room]);
+            let (from, to) = (VolatileSlice::from(&mut bytes[..]), VolatileSlice::from(&mut copy[..]));
+            prop_assert_eq!(Sum::default().add_word(word).add_copied(&from, &to).checksum(), expected);
+            prop_assert_eq!(&copy[..sent.len()], &sent[..]);
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod coalesce;
 mod place;
+mod plain;
 mod queue;
 mod verify;
 mod write;

@@ -27,7 +27,7 @@ pub(crate) struct Ring {
     base: Iova,
     count: u16,
     pub(crate) view: DmaView,
-    /// Descriptors to be written back, in the ring's order.
+    /// Descriptors to be written back, which follow each other in the ring.
     backs: ArrayVec<(u16, Descriptor), WRITE_BACKS>,
 }
 
@@ -108,7 +108,8 @@ impl Ring {
         Ok(())
     }
 
-    /// Writes descriptor `index`, at the next [`write_back`](Self::write_back) at the latest.
+    /// Writes descriptor `index`, at the next [`write_back`](Self::write_back) at the latest. It is the one after the last that was
+    /// written so.
     #[inline]
     pub(crate) fn write_later(
         &mut self,
@@ -125,22 +126,21 @@ impl Ring {
 
     /// Writes what is to be written, each after all that came before it.
     pub(crate) fn write_back(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
-        let result = (0..self.backs.len()).try_for_each(|next| {
-            let (index, descriptor) = self.backs[next];
-            self.write(guard, index, descriptor)
-        });
+        let result = self.write_backs(guard);
         self.backs.clear();
         result
     }
 
-    /// Writes descriptor `index`.
-    fn write(
-        &mut self,
-        guard: &Guard<'_>,
-        index: u16,
-        descriptor: Descriptor,
-    ) -> Result<(), QueueError> {
-        self.run(guard, index, 1, Access::Write)?.write(0, descriptor)
+    fn write_backs(&mut self, guard: &Guard<'_>) -> Result<(), QueueError> {
+        let mut done = 0;
+        while let Some((first, _)) = self.backs.get(done) {
+            let run = self.run(guard, *first, (self.backs.len() - done) as u16, Access::Write)?;
+            for (place, (_, descriptor)) in self.backs[done..].iter().take(run.len()).enumerate() {
+                run.write(place, *descriptor)?;
+            }
+            done += run.len();
+        }
+        Ok(())
     }
 
     /// Brings `count` descriptors from `first` on near, as far as it is known where they are.

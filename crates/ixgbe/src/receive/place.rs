@@ -124,6 +124,6 @@ impl Gather<'_, '_, '_> {
     }
 }
 
-fn address(low: u32, high: u32) -> Iova {
+pub(super) fn address(low: u32, high: u32) -> Iova {
     Iova(u64::from(high) << 32 | u64::from(low))
 }

@@ -14,6 +14,7 @@ use super::write::Source;
 use super::write_back::{Buffers, Checks, Form, Report};
 use crate::chip::{Assignment, Chip};
 use crate::interrupt::Direction;
+use crate::layout::Pool;
 use crate::policy::Globals;
 use crate::queue::{QueueIndex, RxRegisters};
 use crate::ring::Ring;
@@ -30,37 +31,50 @@ pub(super) struct ReceiveQueue {
     counters: Arc<QueueCounters>,
     /// Frames that the engine has dropped here, as far as they are counted.
     dropped: u64,
-    ring: Ring,
+    pub(super) ring: Ring,
     /// The next descriptor to be filled.
-    next: u16,
+    pub(super) next: u16,
     /// The tail that the last delivery saw.
     seen: u16,
     verifier: Verifier,
 }
 
 /// What holds for one delivery.
-struct Pass<'p> {
-    globals: Globals,
+pub(super) struct Pass<'p> {
+    pub(super) globals: Globals,
     selection: &'p Selection,
-    buffers: Buffers,
-    strips: bool,
+    pool: Option<Pool>,
+    pub(super) buffers: Buffers,
+    pub(super) strips: bool,
     /// How segments from the wire are joined.
-    joins: Option<Limits>,
+    pub(super) joins: Option<Limits>,
     /// The frames come from this card.
-    local: bool,
-    tail: u16,
+    pub(super) local: bool,
+    pub(super) tail: u16,
     tally: Tally,
     oversize: u64,
     from_wire: Tally,
 }
 
 impl Pass<'_> {
-    fn hash(&self, packet: &Packet, head: &[u8]) -> Option<(u32, u32)> {
-        self.selection.rss.hash(packet, head).filter(|_| self.globals.reports_hash)
+    /// What is said of a frame that is `packet` and begins with `head`, but for its header.
+    #[inline]
+    pub(super) fn report(&self, packet: Packet, head: &[u8], checks: Checks) -> Report {
+        let reports_hash = self.globals.reports_hash;
+        Report {
+            packet,
+            checks,
+            hash: if reports_hash { self.selection.rss.hash(&packet, head) } else { None },
+            filter: self.selection.ether_types.number(&packet, self.pool),
+            stripped: packet.tag.filter(|_| self.strips),
+            local: self.local,
+            ..Report::default()
+        }
     }
 
     /// Counts a frame that was written.
-    fn add(&mut self, len: usize, head: &[u8]) {
+    #[inline]
+    pub(super) fn add(&mut self, len: usize, head: &[u8]) {
         self.tally.add(len, head);
         if !self.local {
             self.from_wire.add(len, head);
@@ -128,21 +142,32 @@ impl ReceiveQueue {
         }
         let crc = if kept > 0 { check_sequence(&frame) } else { [0; CRC] };
         let (checks, copy) = self.verifier.check(&frame, &packet);
-        let report = Report {
-            packet,
-            checks,
-            hash: pass.hash(&packet, head),
-            filter: pass.selection.ether_types.number(&packet, self.assignment.pool),
-            stripped,
-            local: pass.local,
-            header,
-            overflow,
-        };
+        let report = Report { header, overflow, ..pass.report(packet, head, checks) };
         let source = Source::new(&frame, copy, stripped.is_some(), &crc[..kept]);
         let mut write = Write { guard, ring: &mut self.ring, form: pass.buffers.form, report };
         self.next = write.frame(self.next, source, whole, header, pass.buffers.packet)?;
         pass.add(len, head);
         Ok(Outcome::Written)
+    }
+
+    /// Takes the first of `frames`, which are some, in the quickest way there is; how many.
+    fn some(
+        &mut self,
+        guard: &Guard<'_>,
+        batch: &Batch<'_>,
+        frames: &[u16],
+        pass: &mut Pass<'_>,
+    ) -> Result<usize, QueueError> {
+        if let Some(joined) = self.join(guard, batch, frames, pass)? {
+            return Ok(joined);
+        }
+        match self.receive_plain(guard, batch, frames, pass)? {
+            0 => {
+                let outcome = self.receive(guard, batch.frame(usize::from(frames[0])), pass)?;
+                Ok(usize::from(outcome != Outcome::NoBuffers))
+            }
+            plain => Ok(plain),
+        }
     }
 
     /// Joins as many of `frames` as can be, from the first one; how many, or `None` if it is not to be joined.
@@ -158,14 +183,8 @@ impl ReceiveQueue {
         let Some(run) = limits.within(room).run(batch, frames) else { return Ok(None) };
         let first = batch.frame(usize::from(frames[0]));
         let packet = Packet::of(first.head());
-        let report = Report {
-            packet,
-            checks: Checks { ip: Some(true), l4: Some(true) },
-            hash: pass.hash(&packet, first.head()),
-            filter: pass.selection.ether_types.number(&packet, self.assignment.pool),
-            stripped: packet.tag.filter(|_| pass.strips),
-            ..Report::default()
-        };
+        let checks = Checks { ip: Some(true), l4: Some(true) };
+        let report = pass.report(packet, first.head(), checks);
         let form = pass.buffers.form;
         let mut write = Write { guard, ring: &mut self.ring, form, report };
         let frames = &frames[..run.segments];
@@ -228,6 +247,7 @@ impl Receive for ReceiveQueue {
         let mut pass = Pass {
             globals,
             selection: &selection,
+            pool: self.assignment.pool,
             buffers,
             strips,
             joins: control.map(|control| Limits::new(control, buffers.packet, strips, globals)),
@@ -241,13 +261,8 @@ impl Receive for ReceiveQueue {
         let near = frames.len().min(usize::from(self.ring.distance(before, tail)));
         self.ring.bring_near(guard, before, near);
         let (mut taken, mut result) = (0, Ok(()));
-        while let Some(index) = frames.get(taken) {
-            let joined = self.join(guard, batch, &frames[taken..], &mut pass);
-            let one = |queue: &mut Self, pass: &mut Pass<'_>| {
-                let outcome = queue.receive(guard, batch.frame(usize::from(*index)), pass)?;
-                Ok(usize::from(outcome != Outcome::NoBuffers))
-            };
-            match joined.and_then(|joined| joined.map_or_else(|| one(self, &mut pass), Ok)) {
+        while taken < frames.len() {
+            match self.some(guard, batch, &frames[taken..], &mut pass) {
                 Ok(0) => break,
                 Ok(count) => taken += count,
                 Err(error) => {

@@ -167,6 +167,54 @@ fn segments_are_joined_where_wanted() {
     }
 }
 
+/// Frames of one delivery and more, with and without a tag that is stripped, summed in their head, on their way and in a copy.
+#[test]
+fn many_frames_are_reported_as_one_is() {
+    let tagged = |mut packet: Vec<u8>| {
+        packet.splice(12..12, [0x81, 0, 0, 9]);
+        packet
+    };
+    let v6 = |payload: usize| {
+        let builder = PacketBuilder::ethernet2([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 9]);
+        let mut bytes = Vec::new();
+        builder.ipv6([1; 16], [2; 16], 9).udp(1, 2).write(&mut bytes, &vec![7; payload]).unwrap();
+        bytes
+    };
+    let lens = [10, 11, 25, 26, 700, 1399];
+    let mut packets: Vec<_> = lens.iter().flat_map(|len| [packet(true, *len), v6(*len)]).collect();
+    let with_tags: Vec<_> = packets.iter().cloned().map(tagged).collect();
+    packets.extend(with_tags);
+    with_ring(ONE_BUFFER | KIB, STRIP_VLAN, |_, ring, wire| {
+        for wrong in [false, true] {
+            for bytes in &packets {
+                let mut bytes = bytes.clone();
+                let last = bytes.len() - 1;
+                bytes[last] ^= u8::from(wrong);
+                bytes.extend([0xff; 3]); // padding isn't summed
+                wire.send(&bytes, Offload::default());
+            }
+            for bytes in &packets {
+                let received = ring.next();
+                let is_tagged = bytes[12..14] == [0x81, 0];
+                let mut expected = bytes.clone();
+                let last = expected.len() - 1;
+                expected[last] ^= u8::from(wrong);
+                expected.extend([0xff; 3]);
+                if is_tagged {
+                    expected.drain(12..16);
+                }
+                let [_, _, status, length] = received.descriptor;
+                assert_eq!(received.bytes, expected);
+                assert_eq!(length >> 16, if is_tagged { 9 } else { 0 });
+                assert_eq!(status & status::VP != 0, is_tagged);
+                assert_eq!(status & (status::L4CS | status::DD | status::EOP), 0x23);
+                assert_eq!(status & status::TCPE != 0, wrong, "{bytes:x?}");
+            }
+            ring.refill(if wrong { 56 } else { 32 }, 24);
+        }
+    });
+}
+
 #[test]
 fn tags_are_stripped_where_wanted() {
     let mut tagged = frame(200);

@@ -42,11 +42,16 @@ impl Rss {
         Self { types, terms: terms(key) }
     }
 
+    /// Whether nothing is hashed.
+    pub fn is_off(&self) -> bool {
+        self.types.is_empty()
+    }
+
     /// The hash of the frame that begins with `head`, in which `packet` was seen, and the one type it was taken for; `None` if it is
     /// of no type that is hashed.
     #[inline]
     pub fn hash(&self, packet: &Packet, head: &[u8]) -> Option<(u32, HashTypes)> {
-        if self.types.is_empty() {
+        if self.is_off() {
             return None;
         }
         let (tcp, udp, alone) = match packet.network? {

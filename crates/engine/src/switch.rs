@@ -188,10 +188,14 @@ impl Config {
     }
 
     fn cells(&self) -> Cells {
+        let only = self.steering.as_ref().and_then(|steering| steering.only());
         match &self.steering {
             None => Cells::Spread(
                 self.cells.range(..self.enabled).map(|(_, cell)| cell.clone()).collect(),
             ),
+            Some(_) if let Some(number) = only => {
+                Cells::Spread(self.cells.get(&number).cloned().into_iter().collect())
+            }
             Some(steering) => {
                 let last = self.cells.last_key_value().map_or(0, |(number, _)| *number + 1);
                 let cells = (0..last).map(|number| self.cells.get(&number).cloned()).collect();

@@ -94,18 +94,34 @@ impl Selection {
         filter.queue
     }
 
+    /// The queue of `pool`, or of the whole card, if it is the same for every frame.
+    fn only(&self, pool: Option<Pool>) -> Option<QueueIndex> {
+        let filters = self.ether_types.choose()
+            || !self.five_tuples.is_empty()
+            || self.syn.is_some()
+            || !self.director.is_empty();
+        let spreads = !self.rss.is_off() && pool.is_none_or(|pool| self.queues(pool) > 1);
+        if filters || spreads {
+            return None;
+        }
+        pool.map_or(QueueIndex::new(0), |pool| self.layout.queue(pool, 0))
+    }
+
     /// The number in its pool that RSS gives.
     fn spread(&self, pool: Option<Pool>, packet: &Packet, head: &[u8]) -> u32 {
-        let Some((hash, _)) = self.rss.hash(packet, head) else { return 0 };
-        let entry = self.rss.entry(hash);
-        match pool {
-            None => entry & 0xf,
-            Some(pool) => {
-                let most = self.layout.queues_per_pool() as u32;
-                let spread = self.spread.get(pool.get()).copied().unwrap_or(0);
-                entry & (most.min(1u32.checked_shl(spread.into()).unwrap_or(most)) - 1)
-            }
+        let queues = pool.map_or(16, |pool| self.queues(pool));
+        if queues == 1 {
+            return 0; // whatever the hash
         }
+        let hash = self.rss.hash(packet, head);
+        hash.map_or(0, |(hash, _)| self.rss.entry(hash) & (queues - 1))
+    }
+
+    /// Queues of `pool` that RSS spreads over, a power of two.
+    fn queues(&self, pool: Pool) -> u32 {
+        let most = self.layout.queues_per_pool() as u32;
+        let spread = self.spread.get(pool.get()).copied().unwrap_or(0);
+        most.min(1u32.checked_shl(spread.into()).unwrap_or(most))
     }
 }
 
@@ -128,10 +144,7 @@ impl Steer for Queues {
     fn queue(&self, frame: &Frame) -> Option<u16> {
         let head = frame.head();
         match &self.of {
-            Of::Vf(pool) => {
-                let queue = self.selection.queue(Some(*pool), head)?;
-                Some(self.selection.layout.queue_in_pool(queue) as u16)
-            }
+            Of::Vf(pool) => Some(self.in_pool(self.selection.queue(Some(*pool), head)?)),
             Of::Pf { addresses, other } => {
                 let destination = frame.destination();
                 let own = addresses.iter().find(|(address, _)| *address == destination);
@@ -139,6 +152,24 @@ impl Steer for Queues {
                 Some(self.selection.queue(pool, head)?.get() as u16)
             }
         }
+    }
+
+    fn only(&self) -> Option<u16> {
+        match &self.of {
+            Of::Vf(pool) => Some(self.in_pool(self.selection.only(Some(*pool))?)),
+            Of::Pf { addresses, other } => {
+                let one_pool = addresses.iter().all(|(_, pool)| Some(*pool) == *other);
+                let queue = self.selection.only(*other).filter(|_| one_pool)?;
+                Some(queue.get() as u16)
+            }
+        }
+    }
+}
+
+impl Queues {
+    /// A queue's number in its pool.
+    fn in_pool(&self, queue: QueueIndex) -> u16 {
+        self.selection.layout.queue_in_pool(queue) as u16
     }
 }
 

@@ -6,6 +6,11 @@ use crate::Frame;
 pub trait Steer: Send + Sync {
     /// The number of the queue that `frame` goes to; `None`: it is dropped.
     fn queue(&self, frame: &Frame) -> Option<u16>;
+
+    /// The queue that every frame goes to, if it is the same for all. Asked once: frames aren't shown then.
+    fn only(&self) -> Option<u16> {
+        None
+    }
 }
 
 const IPV4: [u8; 2] = [0x08, 0x00];

@@ -11,8 +11,8 @@ use crate::pcap::Direction;
 use crate::ring::{SplitConfig, SplitRing};
 use crate::testing::{Driver, RawReceive, RawTransmit, Tree, WRITE, allocations};
 use crate::{
-    Batch, Capture, Checksum, DropReason, Filter, FrameRef, MacAddress, Offload, PortKind,
-    Segmentation, SegmentationKind, Switch,
+    Batch, Capture, Checksum, DropReason, Filter, Frame, FrameRef, MacAddress, Offload, PortKind,
+    Segmentation, SegmentationKind, Steer, Switch,
 };
 
 const MIB: u64 = 1 << 20;
@@ -217,6 +217,38 @@ fn frames_arrive_whole_and_in_order() {
     assert_eq!(sent.transmit[&0].bytes, got.receive[&0].bytes);
     assert!(sent.transmit[&0].drops.is_empty() && got.receive[&0].drops.is_empty());
     assert!(a.received().is_empty());
+}
+
+/// Has one queue for everything.
+struct Only(u16);
+
+impl Steer for Only {
+    fn queue(&self, _: &Frame) -> Option<u16> {
+        None
+    }
+
+    fn only(&self) -> Option<u16> {
+        Some(self.0)
+    }
+}
+
+#[test]
+fn a_port_with_one_queue_for_everything_asks_for_no_frame() {
+    let world = World::new(1);
+    let (mut a, mut b) = (world.running(0), world.function(1));
+    let queue = Box::new(RawReceive::new(&b.receive));
+    b.receiving = Some(world.engine.receive(&b.port, 3, queue, b.on_error()));
+    b.refill();
+    b.port.set_receive_queues(1, Some(Arc::new(Only(3))));
+    a.send_all(mac(1), 0..10, 64);
+    let mut numbers = Vec::new();
+    wait(|| {
+        numbers.extend(b.numbers());
+        numbers.len() == 10
+    });
+    b.port.set_receive_queues(1, Some(Arc::new(Only(2))));
+    a.send_all(mac(1), 10..20, 64);
+    wait(|| a.transmit_drops(DropReason::NoQueue) == 10);
 }
 
 #[test]

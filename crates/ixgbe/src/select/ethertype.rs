@@ -40,6 +40,11 @@ impl EtherTypes {
         self.find(packet, pool)?.queue
     }
 
+    /// Whether any of them chooses a queue.
+    pub(super) fn choose(&self) -> bool {
+        self.0.iter().any(|filter| filter.queue.is_some())
+    }
+
     /// The number of the filter that `packet` in `pool` matches.
     pub(crate) fn number(&self, packet: &Packet, pool: Option<Pool>) -> Option<u8> {
         Some(self.find(packet, pool)?.number)

@@ -33,6 +33,10 @@ impl FiveTuples {
         Self(filters)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The queue that `packet` in `pool` goes to.
     pub(super) fn queue(
         &self,

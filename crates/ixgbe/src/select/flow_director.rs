@@ -176,6 +176,10 @@ impl Director {
         Self { filters, masks, flex_at: (control >> 16 & 0x1f) as usize * 2 }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filters.is_empty()
+    }
+
     /// What becomes of `packet` in `pool`; `None`: no filter matches.
     pub(crate) fn action(
         &self,
@@ -183,7 +187,7 @@ impl Director {
         head: &[u8],
         pool: Option<Pool>,
     ) -> Option<Action> {
-        if self.filters.is_empty() {
+        if self.is_empty() {
             return None;
         }
         let Network::V4 { .. } = packet.network? else { return None };

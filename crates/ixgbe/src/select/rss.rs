@@ -42,6 +42,11 @@ impl Rss {
         Self { rss: pando_engine::Rss::new(on.map(|(kind, ..)| *kind).collect(), &key), table }
     }
 
+    /// Whether nothing is hashed.
+    pub(super) fn is_off(&self) -> bool {
+        self.rss.is_off()
+    }
+
     /// The table's entry for `hash`.
     pub(super) fn entry(&self, hash: u32) -> u32 {
         u32::from(self.table[(hash & 0x7f) as usize])

@@ -145,6 +145,34 @@ fn the_pool_bounds_the_queue() {
 }
 
 #[test]
+fn a_queue_that_every_frame_goes_to_is_known_beforehand() {
+    let only = |storage: &Storage, layout, pool: Option<u8>| {
+        selection(storage, layout).only(pool.map(Pool)).map(QueueIndex::get)
+    };
+    assert_eq!(only(&storage(1), Layout::Whole, None), None, "RSS");
+    let whole = storage(0);
+    assert_eq!(only(&whole, Layout::Whole, None), Some(0));
+    for (mode, rqpl, expected) in [(0xa, 0, Some(20)), (0xa, 1, None), (8, 1, Some(20))] {
+        let pools = storage(mode);
+        pools.set(PSRTYPE + 4 * 5, rqpl << 29);
+        assert_eq!(only(&pools, Layout::Pools32, Some(5)), expected, "{mode} {rqpl}");
+    }
+    whole.set(ETQF, 1 << 31 | 0x88f7);
+    assert_eq!(only(&whole, Layout::Whole, None), Some(0), "a filter that chooses no queue");
+    for (filter, value) in [(ETQS, 1 << 31 | 7 << 16), (SYNQF, 1 | 9 << 1), (SAQF + 0x600, 1 << 31)]
+    {
+        whole.set(filter, value);
+        assert_eq!(only(&whole, Layout::Whole, None), None, "{filter:#x}");
+        whole.set(filter, 0);
+    }
+    let mut table = Table::default();
+    whole.set(FDIRCTRL, PERFECT);
+    add(&mut table, &whole, 1, (1000, 2000), 6, 0);
+    let director = Arc::new(Director::new(&table, &whole));
+    assert_eq!(Selection::read(&whole, Layout::Whole, director).only(None), None);
+}
+
+#[test]
 fn ethertype_filters() {
     let storage = storage(1);
     storage.set(ETQF + 4 * 3, 1 << 31 | 0x88f7);

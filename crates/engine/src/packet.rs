@@ -84,6 +84,7 @@ impl Packet {
         packet
     }
 
+    #[inline(always)] // what was just written in small pieces is slow to copy
     fn see_ipv4(&mut self, head: &[u8]) -> Option<()> {
         let ip = head.get(self.network_at..)?;
         let header = ip.first_chunk::<20>()?;
@@ -99,6 +100,7 @@ impl Packet {
         Some(())
     }
 
+    #[inline(always)]
     fn see_ipv6(&mut self, head: &[u8]) -> Option<()> {
         let header = head.get(self.network_at..)?.first_chunk::<40>()?;
         if header[0] >> 4 != 6 {
@@ -116,12 +118,18 @@ impl Packet {
     /// Source and destination address, 4 or 16 bytes each.
     #[inline]
     pub fn addresses<'h>(&self, head: &'h [u8]) -> Option<(&'h [u8], &'h [u8])> {
+        let both = self.both_addresses(head)?;
+        Some(both.split_at(both.len() / 2))
+    }
+
+    /// The same, as they follow each other.
+    #[inline]
+    pub fn both_addresses<'h>(&self, head: &'h [u8]) -> Option<&'h [u8]> {
         let (first, each) = match self.network? {
             Network::V4 { .. } => (12, 4),
             Network::V6 { .. } => (8, 16),
         };
-        let both = head.get(self.network_at + first..self.network_at + first + 2 * each)?;
-        Some(both.split_at(each))
+        head.get(self.network_at + first..self.network_at + first + 2 * each)
     }
 
     /// Source and destination port.
@@ -138,6 +146,7 @@ impl Packet {
     }
 
     /// Whether the IPv4 header's checksum is right; `None` without such a header, or not all of it in sight.
+    #[inline]
     pub fn ipv4_checksum(&self, head: &[u8]) -> Option<bool> {
         let Network::V4 { .. } = self.network? else { return None };
         head.get(self.network_at..self.transport_at).map(|header| sum(header) == 0xffff)
@@ -154,6 +163,7 @@ impl Packet {
     }
 }
 
+#[inline]
 fn transport(protocol: u8) -> Option<Transport> {
     match protocol {
         6 => Some(Transport::Tcp),
@@ -164,6 +174,7 @@ fn transport(protocol: u8) -> Option<Transport> {
 }
 
 /// The one's complement sum of `bytes`, folded (RFC 1071).
+#[inline]
 pub fn sum(bytes: &[u8]) -> u16 {
     !u16::from_be_bytes(Sum::default().add(bytes).checksum())
 }

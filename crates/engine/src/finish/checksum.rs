@@ -26,10 +26,15 @@ impl Sum {
         }
         let (words, rest) = rest.as_chunks::<8>();
         let sum = words.iter().fold(join(lanes), |sum, word| plus(sum, u64::from_ne_bytes(*word)));
-        let (words, rest) = rest.as_chunks::<2>();
-        let word = |word: &[u8; 2]| u64::from(u16::from_ne_bytes(*word));
-        let sum = words.iter().fold(sum, |sum, bytes| plus(sum, word(bytes)));
-        Self(rest.first().map_or(sum, |last| plus(sum, word(&[*last, 0]))))
+        let (words, rest) = rest.as_chunks::<4>();
+        let sum = words.first().map_or(sum, |word| plus(sum, u32::from_ne_bytes(*word).into()));
+        let last = match *rest {
+            [] => return Self(sum),
+            [a] => [a, 0, 0, 0],
+            [a, b] => [a, b, 0, 0],
+            [a, b, c, ..] => [a, b, c, 0],
+        };
+        Self(plus(sum, u32::from_ne_bytes(last).into()))
     }
 
     /// Copies `from` to `to`, which is as long or longer, and adds what was copied, as [`add`](Self::add) does.

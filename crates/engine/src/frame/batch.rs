@@ -88,7 +88,7 @@ impl<'g> Batch<'g> {
     }
 
     /// As [`push`](Self::push) for a frame in one piece.
-    #[inline]
+    #[inline(always)] // an offload that was just put together is slow to copy
     pub fn push_piece(&mut self, piece: VolatileSlice<'g>, offload: Offload) -> bool {
         if piece.len() < HEAD || matches!(self.tagging, Tagging::Always(_)) {
             return self.push(&[piece], offload);

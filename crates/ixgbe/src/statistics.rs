@@ -142,11 +142,13 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Adds a frame of `len` bytes without CRC, beginning with `destination`.
+    #[inline]
     pub(crate) fn add(&mut self, len: usize, destination: &[u8]) {
         self.add_equal(1, len, destination);
     }
 
     /// Adds `frames` frames of `len` bytes each, all beginning with `destination`.
+    #[inline(always)]
     pub(crate) fn add_equal(&mut self, frames: u64, len: usize, destination: &[u8]) {
         let len = len as u64;
         self.frames += frames;
@@ -170,6 +172,7 @@ impl Tally {
 }
 
 /// The length class of a frame with CRC.
+#[inline]
 fn class(len: u64) -> usize {
     if len <= 64 { 0 } else { (len.ilog2() as usize - 5).min(LENGTHS - 1) }
 }

@@ -94,7 +94,7 @@ impl Transported {
     }
 
     /// The same for a frame of `len` bytes that nobody has vouched for.
-    #[inline]
+    #[inline(always)]
     fn begin(packet: &Packet, head: &[u8], len: usize) -> Self {
         let Packet { transport_at, end, .. } = *packet;
         let (protocol, least) = match packet.transport {
@@ -116,13 +116,13 @@ impl Transported {
             let v6 = matches!(packet.network, Some(Network::V6 { .. }));
             return Self::Known(v6.then_some(false));
         }
-        let Some((source, destination)) = packet.addresses(head) else { return Self::Known(None) };
+        let Some(addresses) = packet.both_addresses(head) else { return Self::Known(None) };
         let Ok(length) = u16::try_from(end - transport_at) else { return Self::Known(None) };
         let behind = end - transport_at - seen.len();
         if behind > 0 && !seen.len().is_multiple_of(2) {
             return Self::Unseen; // what follows is out of step
         }
-        let sum = Sum::default().add(source).add(destination).add_word(protocol).add_word(length);
+        let sum = Sum::default().add(addresses).add_word(protocol).add_word(length);
         Self::Begun(Begun { sum: sum.add(seen), behind })
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use pando_engine::{Batch, DropReason, QueueCounters, QueueError, Transmit};
-use pando_tlp::{DmaView, Guard};
+use pando_tlp::{DmaView, Guard, Iova};
 use vm_memory::VolatileSlice;
 
 use super::descriptor::CONTEXTS;
@@ -40,6 +40,8 @@ struct State {
     /// What holds there.
     contexts: Contexts,
     fetched: Fetched,
+    /// Where the driver wants the head written, instead of a status in each descriptor.
+    write_back: Option<Iova>,
     /// The tail up to which nothing more can be fetched: the last frame isn't whole.
     stuck: Option<u16>,
 }
@@ -56,7 +58,13 @@ impl TransmitQueue {
             assignment: start.assignment,
             counters: start.wiring.port.transmit_counters(number),
             ring,
-            state: State { head, contexts: [None; CONTEXTS], fetched: Fetched::new(), stuck: None },
+            state: State {
+                head,
+                contexts: [None; CONTEXTS],
+                fetched: Fetched::new(),
+                write_back: None,
+                stuck: None,
+            },
             room: vec![0; ROOM].into(),
             zeros: vec![0; PADDING].into(),
         })
@@ -73,7 +81,7 @@ impl TransmitQueue {
         let Some(head) = all.get(last).map(|entry| entry.next) else { return Ok(()) };
         self.state.head = head;
         let reports = self.account(entries);
-        let write_back = self.registers().write_back();
+        let write_back = self.state.write_back;
         if write_back.is_none() {
             let done = &self.state.fetched.reports[..reports];
             self.ring.write_statuses(guard, done, TX_DD)?;
@@ -125,6 +133,7 @@ impl Transmit for TransmitQueue {
         batch: &mut Batch<'g>,
     ) -> Result<(), QueueError> {
         let tail = self.ring.within(self.registers().tail())?;
+        self.state.write_back = self.registers().write_back();
         let Self { ring, state, room, zeros, .. } = self;
         state.fetched.clear();
         state.stuck = None;

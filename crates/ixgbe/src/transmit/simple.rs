@@ -38,7 +38,7 @@ impl<'g> Fetch<'_, 'g> {
             }
         }
         let any = !taken.is_empty();
-        for one in taken {
+        for one in &taken {
             if !self.note(one, batch) {
                 break;
             }
@@ -48,15 +48,20 @@ impl<'g> Fetch<'_, 'g> {
 
     /// Pushes a frame, or keeps a context; `false`, and nothing changed, if it doesn't fit.
     #[inline]
-    fn note(&mut self, taken: Taken<'g>, batch: &mut Batch<'g>) -> bool {
+    fn note(&mut self, taken: &Taken<'g>, batch: &mut Batch<'g>) -> bool {
         let at = self.at;
-        let (held, reports) = match taken {
+        let (held, reports) = match *taken {
             Taken::Context(number, context) => {
                 self.contexts[number] = Some(context);
                 (Held::Context(number, context), false)
             }
             Taken::Frame { piece, checksum, reports } => {
-                if !batch.push_piece(piece, Offload { checksum, segmentation: None }) {
+                // Most want nothing; what was just put together is slow to copy.
+                let pushed = match checksum {
+                    Checksum::Unknown => batch.push_piece(piece, Offload::default()),
+                    _ => batch.push_piece(piece, Offload { checksum, segmentation: None }),
+                };
+                if !pushed {
                     return false;
                 }
                 let destination = batch.frame(batch.len() - 1).destination().0;

@@ -1,7 +1,7 @@
 //! The device's side of a virtqueue: here a split one, `packed` ones beside it, on memory resolved once per epoch (virtio 1.3, 2.7).
 //!
 //! One pass reads the available index once, copies each descriptor once, and publishes its used elements with one store of the
-//! used index. Every index, length and address is the driver's: a mistake is a [`QueueError::Driver`] for this ring and nothing
+//! used index. Chains are put in the order they were taken, which is the order they were made available in. Every index, length and address is the driver's: a mistake is a [`QueueError::Driver`] for this ring and nothing
 //! else. Left out: notification data.
 
 mod area;
@@ -45,6 +45,8 @@ pub struct SplitConfig {
     pub event_index: bool,
     /// VIRTIO_F_INDIRECT_DESC was negotiated.
     pub indirect: bool,
+    /// VIRTIO_F_IN_ORDER was negotiated.
+    pub in_order: bool,
     /// The position, in both rings, of the first chain to take; 0 after a reset.
     pub position: u16,
 }
@@ -88,6 +90,7 @@ pub struct SplitRing {
     size: u16,
     event_index: bool,
     indirect: bool,
+    in_order: bool,
     /// The epoch the areas were resolved in.
     epoch: u64,
     /// The available index as the last pass read it.
@@ -109,7 +112,7 @@ pub struct SplitRing {
 impl SplitRing {
     /// A ring on `view`'s memory. Fails if the driver set a size or an alignment that isn't allowed.
     pub fn new(config: SplitConfig, view: DmaView) -> Result<Self, QueueError> {
-        let SplitConfig { size, event_index, indirect, position, .. } = config;
+        let SplitConfig { size, event_index, indirect, in_order, position, .. } = config;
         if !size.is_power_of_two() || size > 32768 {
             return Err(QueueError::Driver("ring size is not a power of two up to 32768"));
         }
@@ -124,6 +127,7 @@ impl SplitRing {
             size,
             event_index,
             indirect,
+            in_order,
             epoch: 0,
             seen: position,
             cursor: position,

@@ -1,6 +1,6 @@
 //! For tests: guest memory with a flat tree in front of it, the driver's side of a split ring, and queues of bare frames on it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -88,6 +88,8 @@ pub(crate) struct Driver {
     pub(crate) tree: Arc<Tree>,
     pub(crate) size: u16,
     pub(crate) event_index: bool,
+    /// A used element may stand for those before it too.
+    pub(crate) in_order: bool,
     /// Where the descriptor table is; the available and the used ring follow.
     pub(crate) base: u64,
     /// The available index.
@@ -96,6 +98,8 @@ pub(crate) struct Driver {
     pub(crate) used: u16,
     free: Vec<u16>,
     lengths: HashMap<u16, u16>,
+    /// Heads made available, oldest first, if they come back in order.
+    outstanding: VecDeque<u16>,
 }
 
 impl Driver {
@@ -104,11 +108,13 @@ impl Driver {
             tree: tree.clone(),
             size,
             event_index,
+            in_order: false,
             base,
             available: 0,
             used: 0,
             free: (0..size).rev().collect(),
             lengths: HashMap::new(),
+            outstanding: VecDeque::new(),
         }
     }
 
@@ -129,6 +135,7 @@ impl Driver {
             used: Iova(self.used_ring()),
             event_index: self.event_index,
             indirect: true,
+            in_order: self.in_order,
             position: self.get(self.used_ring() + 2),
         }
     }
@@ -203,6 +210,9 @@ impl Driver {
         let slot = u64::from(self.available % self.size);
         self.set(self.available_ring() + 4 + slot * 2, head);
         self.available = self.available.wrapping_add(1);
+        if self.in_order {
+            self.outstanding.push_back(head);
+        }
     }
 
     /// Publishes what was added; `true` if the device wants a notification.
@@ -223,21 +233,28 @@ impl Driver {
         self.available_ring() + 4 + u64::from(self.size) * 2
     }
 
-    /// Takes the used elements that are new.
+    /// Takes the used elements that are new; for those skipped in a batch, which nothing was written into, one each too.
     pub(crate) fn take_used(&mut self) -> Vec<(u32, u32)> {
         let index = self.get(self.used_ring() + 2);
         let mut elements = Vec::new();
         while self.used != index {
             let element = self.read(self.used_ring() + 4 + u64::from(self.used % self.size) * 8, 8);
             let word = |at: usize| u32::from_le_bytes(element[at..at + 4].try_into().unwrap());
+            while let Some(head) = self.outstanding.pop_front()
+                && u32::from(head) != word(0)
+            {
+                elements.push((head.into(), 0));
+                self.give_back(head);
+            }
             elements.push((word(0), word(4)));
-            self.used = self.used.wrapping_add(1);
             self.give_back(word(0) as u16);
         }
         elements
     }
 
+    /// One more chain came back.
     fn give_back(&mut self, head: u16) {
+        self.used = self.used.wrapping_add(1);
         let mut index = head;
         for _ in 0..self.lengths.remove(&head).unwrap_or(0) {
             self.free.push(index);

@@ -49,6 +49,7 @@ const OFFERED: Features = Features::CSUM
     .union(Features::EVENT_IDX)
     .union(Features::VERSION_1)
     .union(Features::ACCESS_PLATFORM)
+    .union(Features::IN_ORDER)
     .union(Features::RING_RESET);
 
 /// What a function is connected to.

@@ -106,6 +106,7 @@ impl Starter<'_> {
         let view = DmaView::new(self.dma.clone());
         let event_index = self.features.contains(Features::EVENT_IDX);
         let indirect = self.features.contains(Features::INDIRECT_DESC);
+        let in_order = self.features.contains(Features::IN_ORDER);
         if self.features.contains(Features::RING_PACKED) {
             let config = PackedConfig {
                 size,
@@ -114,6 +115,7 @@ impl Starter<'_> {
                 device_event: Iova(registers.device),
                 event_index,
                 indirect,
+                in_order,
             };
             return PackedRing::new(config, view).map(Ring::Packed);
         }
@@ -124,6 +126,7 @@ impl Starter<'_> {
             used: Iova(registers.device),
             event_index,
             indirect,
+            in_order,
             position: 0,
         };
         SplitRing::new(config, view).map(Ring::Split)

@@ -73,6 +73,8 @@ bitflags::bitflags! {
         const ACCESS_PLATFORM = 1 << 33;
         /// Queues are packed rings.
         const RING_PACKED = 1 << 34;
+        /// Buffers are used in the order they were made available.
+        const IN_ORDER = 1 << 35;
         /// The function has an SR-IOV capability.
         const SR_IOV = 1 << 37;
         /// A queue can be reset alone.

@@ -65,10 +65,35 @@ impl SplitRing {
         self.put_each(guard, written.len(), |index| written[index])
     }
 
-    /// As [`put`](Self::put) for `count` chains into which nothing was written.
+    /// As [`put`](Self::put) for `count` chains into which nothing could be written: where order is promised, by one element for all.
     #[inline]
     pub fn put_unwritten(&mut self, guard: &Guard<'_>, count: usize) -> Result<(), QueueError> {
+        if self.in_order {
+            return self.put_batch(guard, count);
+        }
         self.put_each(guard, count, |_| 0)
+    }
+
+    /// One used element where that of the first of `count` chains would be; it names the last (2.7.9).
+    #[inline]
+    fn put_batch(&mut self, guard: &Guard<'_>, count: usize) -> Result<(), QueueError> {
+        self.resolve(guard)?;
+        let count = self.puttable(count) as u16;
+        if count == 0 {
+            return Ok(());
+        }
+        let (first, after) = (self.position, self.position.wrapping_add(count));
+        let last = self.heads[self.slot(after.wrapping_sub(1))];
+        let element = used::ENTRIES + self.slot(first) * used::ENTRY;
+        self.used.store_words(element, [last.into(), 0])?;
+        self.position = after;
+        Ok(())
+    }
+
+    /// `count`, or as many chains as were taken but not put.
+    #[inline]
+    fn puttable(&self, count: usize) -> usize {
+        count.min(usize::from(self.cursor.wrapping_sub(self.position)))
     }
 
     #[inline]
@@ -79,7 +104,7 @@ impl SplitRing {
         written: impl Fn(usize) -> u32,
     ) -> Result<(), QueueError> {
         self.resolve(guard)?;
-        let count = count.min(usize::from(self.cursor.wrapping_sub(self.position)));
+        let count = self.puttable(count);
         let mut done = 0;
         while done < count {
             let slot = usize::from(self.position & (self.size - 1));

@@ -29,6 +29,8 @@ pub struct PackedConfig {
     pub event_index: bool,
     /// VIRTIO_F_INDIRECT_DESC was negotiated.
     pub indirect: bool,
+    /// VIRTIO_F_IN_ORDER was negotiated.
+    pub in_order: bool,
 }
 
 /// Offsets in a descriptor, in bytes.
@@ -109,6 +111,7 @@ pub struct PackedRing {
     size: u16,
     event_index: bool,
     indirect: bool,
+    in_order: bool,
     /// The epoch the areas were resolved in.
     epoch: u64,
     /// The next chain to take.
@@ -167,7 +170,7 @@ impl Taken {
 impl PackedRing {
     /// A ring on `view`'s memory. Fails if the driver set a size or an alignment that isn't allowed.
     pub fn new(config: PackedConfig, view: DmaView) -> Result<Self, QueueError> {
-        let PackedConfig { size, event_index, indirect, .. } = config;
+        let PackedConfig { size, event_index, indirect, in_order, .. } = config;
         if size == 0 || size > 32768 {
             return Err(QueueError::Driver("ring size is not from 1 to 32768"));
         }
@@ -183,6 +186,7 @@ impl PackedRing {
             size,
             event_index,
             indirect,
+            in_order,
             epoch: 0,
             cursor: Place::FIRST,
             position: Place::FIRST,
@@ -302,16 +306,31 @@ impl PackedRing {
         written.iter().try_for_each(|written| self.put_resolved(*written))
     }
 
-    /// As [`put`](Self::put) for `count` chains into which nothing was written.
+    /// As [`put`](Self::put) for `count` chains into which nothing could be written: where order is promised, by one used descriptor
+    /// for all, where the first of them begins; it names the last (2.8.8).
     #[inline]
     pub fn put_unwritten(&mut self, guard: &Guard<'_>, count: usize) -> Result<(), QueueError> {
         self.resolve(guard)?;
-        (0..count).try_for_each(|_| self.put_resolved(0))
+        if !self.in_order {
+            return (0..count).try_for_each(|_| self.put_resolved(0));
+        }
+        let mut batch = None;
+        for (id, descriptors) in (0..count).map_while(|_| self.taken.pop()) {
+            let before = batch.map_or(0, |(_, before)| before);
+            batch = Some((id, before + descriptors)); // no more than the ring has
+        }
+        batch.map_or(Ok(()), |(id, descriptors)| self.put_used(id, descriptors, 0))
     }
 
     #[inline]
     fn put_resolved(&mut self, written: u32) -> Result<(), QueueError> {
         let Some((id, descriptors)) = self.taken.pop() else { return Ok(()) };
+        self.put_used(id, descriptors, written)
+    }
+
+    /// Writes a used descriptor, the next `descriptors` further than the last one.
+    #[inline]
+    fn put_used(&mut self, id: u16, descriptors: u16, written: u32) -> Result<(), QueueError> {
         let (place, flags) = (self.position, self.position.used_flags(written));
         if self.hidden.is_some() {
             let end = u32::from(id) | u32::from(flags) << 16;

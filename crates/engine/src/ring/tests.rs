@@ -393,6 +393,7 @@ fn a_chain_in_too_many_pieces_is_cut() {
 }
 
 mod bulk;
+mod in_order;
 
 /// The driver wants an interrupt when `event` is passed.
 fn interrupts(position: u16, event: u16, puts: u16) -> bool {
@@ -494,6 +495,7 @@ fn agrees_with_another_driver() {
         used: Iova(mock.used_addr().0),
         event_index: false,
         indirect: true,
+        in_order: false,
         position: 0,
     };
     let mut ring = SplitRing::new(config, tree.view()).unwrap();

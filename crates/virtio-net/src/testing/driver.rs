@@ -2,6 +2,7 @@
 
 mod packed;
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use pando_tlp::Requester;
@@ -53,6 +54,9 @@ pub(crate) struct Ring {
     pub(crate) seen: u16,
     /// What a packed ring has instead; its three areas are `desc`, `avail` and `used` too.
     packed: Option<Packed>,
+    /// Where order is promised: heads made available, oldest first, and the used element of the batch in hand.
+    outstanding: Option<VecDeque<u16>>,
+    batch: Option<(u16, u32)>,
     /// Buffer (address, length) by head.
     buffers: std::collections::BTreeMap<u16, (u64, usize)>,
 }
@@ -139,6 +143,7 @@ impl Driver {
         if self.features.contains(Features::RING_PACKED) {
             ring.packed = Some(Packed::new(self.features.contains(Features::EVENT_IDX)));
         }
+        ring.outstanding = self.features.contains(Features::IN_ORDER).then(VecDeque::new);
         for (register, address) in [
             (reg::QUEUE_DESC, ring.desc),
             (reg::QUEUE_DRIVER, ring.avail),
@@ -191,7 +196,8 @@ impl Driver {
         let ring = &mut self.rings[usize::from(queue)];
         let table = memory.allocate(16 * pieces.len());
         if let Some(packed) = &mut ring.packed {
-            return packed.add_indirect(&memory, ring.desc, ring.size, table, pieces);
+            let head = packed.add_indirect(&memory, ring.desc, ring.size, table, pieces);
+            return ring.note(head);
         }
         write_chain(&memory, table, 0, pieces, u16::MAX);
         let head = ring.free % ring.size;
@@ -332,7 +338,8 @@ impl Ring {
 
     fn add(&mut self, memory: &Memory, pieces: &[(u64, u32, bool)]) -> u16 {
         if let Some(packed) = &mut self.packed {
-            return packed.add(memory, self.desc, self.size, pieces);
+            let head = packed.add(memory, self.desc, self.size, pieces);
+            return self.note(head);
         }
         let head = self.free % self.size;
         write_chain(memory, self.desc, head, pieces, self.size);
@@ -346,19 +353,47 @@ impl Ring {
         memory.store(self.avail + 4 + 2 * u64::from(self.added % self.size), head);
         self.added = self.added.wrapping_add(1);
         memory.store(self.avail + 2, self.added);
+        self.note(head);
     }
 
+    /// A chain was made available.
+    fn note(&mut self, head: u16) -> u16 {
+        if let Some(outstanding) = &mut self.outstanding {
+            outstanding.push_back(head);
+        }
+        head
+    }
+
+    /// The next used chain. Of a batch that one element tells of, all but the last have no length.
     fn used(&mut self, memory: &Memory) -> Option<(u16, u32)> {
+        if self.packed.is_none() && memory.load(self.used + 2) == self.seen {
+            return None; // whatever was written into used elements, there are no more than this
+        }
+        let told = self.batch.take().or_else(|| self.element(memory))?;
+        let oldest = self.outstanding.as_mut().and_then(VecDeque::pop_front);
+        let used = match oldest {
+            Some(head) if head != told.0 => {
+                self.batch = Some(told);
+                (head, 0)
+            }
+            _ => told,
+        };
         if let Some(packed) = &mut self.packed {
-            return packed.used(memory, self.desc, self.size, self.avail);
+            packed.pass(memory, self.size, self.avail, used.0);
+            return Some(used);
         }
-        if memory.load(self.used + 2) == self.seen {
-            return None;
-        }
-        let element = memory.read(self.used + 4 + 8 * u64::from(self.seen % self.size), 8);
         self.seen = self.seen.wrapping_add(1);
         // Interrupt at the next one, for those who negotiated EVENT_IDX.
         memory.store(self.avail + 4 + 2 * u64::from(self.size), self.seen);
+        Some(used)
+    }
+
+    /// The used element that comes next, if it is there.
+    fn element(&self, memory: &Memory) -> Option<(u16, u32)> {
+        if let Some(packed) = &self.packed {
+            return packed.used(memory, self.desc);
+        }
+        let element = memory.read(self.used + 4 + 8 * u64::from(self.seen % self.size), 8);
         let word = |at| {
             u32::from_le_bytes([element[at], element[at + 1], element[at + 2], element[at + 3]])
         };

@@ -39,6 +39,7 @@ impl Packed {
             device_event: Iova(DEVICE_EVENT),
             event_index: self.event_index,
             indirect: true,
+            in_order: false,
         }
     }
 
@@ -200,6 +201,60 @@ fn many_are_taken_and_put_at_once() {
         assert_eq!(driver.used(|_| 1), expected, "round {round}");
         assert_eq!(ring.publish(&guard), Ok(true), "shown, but nobody was asked");
     }
+}
+
+#[test]
+fn where_order_is_promised_one_used_descriptor_tells_of_a_batch() {
+    let (mut driver, _, mut participant) = machine(7, true);
+    let config = PackedConfig { in_order: true, ..driver.config() };
+    let mut ring = PackedRing::new(config, driver.memory.tree.view()).unwrap();
+    let guard = participant.enter();
+    for round in 0..20 {
+        // Three chains, six descriptors: the batches begin everywhere, and wrap.
+        driver.add(10, &[(BUFFER, 1, 0), (BUFFER, 1, 0)]);
+        driver.add(11, &[(BUFFER, 1, 0)]);
+        driver.add(12, &[(BUFFER, 1, 0), (BUFFER, 1, 0), (BUFFER, 1, 0)]);
+        ring.begin(&guard).unwrap();
+        let mut chain = Chain::new();
+        while ring.next(&guard, &mut chain).unwrap() {}
+        let skipped = driver.seen.after(2, 7).offset() as u64;
+        let before = driver.memory.read(skipped, 16);
+        ring.put_unwritten(&guard, 0).unwrap();
+        if round % 2 == 0 {
+            ring.put_unwritten(&guard, 2).unwrap();
+            ring.put_unwritten(&guard, 9).unwrap();
+        } else {
+            ring.put_unwritten(&guard, 3).unwrap();
+        }
+        ring.put_unwritten(&guard, 1).unwrap(); // none left: nothing happens
+        assert!(driver.used(|_| 1).is_empty(), "not before it is published");
+        driver.wants(driver.seen.after(5, 7).number(), event::DESCRIPTOR);
+        assert_eq!(ring.publish(&guard), Ok(true), "all six have passed");
+        let batches = driver.used(|id| match (round % 2, id) {
+            (0, 11) | (0, 12) => 3,
+            _ => 6,
+        });
+        assert_eq!(batches, if round % 2 == 0 { vec![(11, 0), (12, 0)] } else { vec![(12, 0)] });
+        assert_eq!(driver.memory.read(skipped, 16), before, "its own descriptor is left alone");
+        assert_eq!(driver.seen, driver.free);
+    }
+}
+
+#[test]
+fn what_is_written_into_is_told_chain_by_chain() {
+    let (mut driver, _, mut participant) = machine(4, true);
+    let config = PackedConfig { in_order: true, ..driver.config() };
+    let mut ring = PackedRing::new(config, driver.memory.tree.view()).unwrap();
+    (0..4).for_each(|id| driver.add(id, &[(BUFFER, 9, WRITE)]));
+    let guard = participant.enter();
+    ring.begin(&guard).unwrap();
+    let mut chain = Chain::new();
+    while ring.next(&guard, &mut chain).unwrap() {}
+    ring.put_many(&guard, &[7, 8]).unwrap();
+    ring.put(&guard, 9).unwrap();
+    ring.put(&guard, 6).unwrap();
+    ring.publish(&guard).unwrap();
+    assert_eq!(driver.used(|_| 1), [(0, 7), (1, 8), (2, 9), (3, 6)]);
 }
 
 #[test]
@@ -390,8 +445,11 @@ proptest! {
         bytes in proptest::collection::vec(any::<u8>(), 8 * 16),
         flags in proptest::collection::vec(0u16..8, 8),
         event: u32,
+        in_order: bool,
     ) {
-        let (driver, mut ring, mut participant) = machine(8, true);
+        let (driver, _, mut participant) = machine(8, true);
+        let config = PackedConfig { in_order, ..driver.config() };
+        let mut ring = PackedRing::new(config, driver.memory.tree.view()).unwrap();
         driver.memory.write(0, &bytes);
         for (slot, flags) in (0..).zip(flags) {
             let shown = if slot < 6 { AVAILABLE } else { 0 };

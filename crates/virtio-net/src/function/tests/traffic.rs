@@ -28,7 +28,9 @@ fn frames_arrive_as_they_were_sent() {
         PLAIN,
         LINUX - Features::EVENT_IDX,
         LINUX - Features::INDIRECT_DESC,
+        LINUX - Features::IN_ORDER,
         PACKED,
+        PACKED - Features::IN_ORDER,
         PLAIN | Features::RING_PACKED,
         PACKED - Features::EVENT_IDX,
         PACKED - Features::INDIRECT_DESC,
@@ -187,7 +189,7 @@ fn bad_headers_and_frames_are_dropped_and_their_buffers_used() {
 
 #[test]
 fn a_batch_of_bad_and_good_frames_is_completed_in_order() {
-    for linux in [LINUX, PACKED] {
+    for linux in [LINUX, PACKED, LINUX - Features::IN_ORDER, PACKED - Features::IN_ORDER] {
         let guest = Guest::new();
         let (mut a, mut b) = pair(&guest, linux, linux);
         b.post(0, 128, 2048);
@@ -210,6 +212,38 @@ fn a_batch_of_bad_and_good_frames_is_completed_in_order() {
         let expected: Vec<_> =
             (0..100).filter(|round| round % 3 != 1).map(|round| 100 + round).collect();
         assert_eq!(lens, expected);
+    }
+}
+
+#[test]
+fn frames_sent_in_order_are_told_used_at_once_and_each_received_one_with_its_length() {
+    for in_order in [false, true] {
+        let guest = Guest::new();
+        let linux = if in_order { LINUX } else { LINUX - Features::IN_ORDER };
+        let (mut a, mut b) = pair(&guest, linux, linux);
+        b.post(0, 16, 2048);
+        // All ten are there before the queue is looked at.
+        a.requester.set_open(false);
+        pando_tlp::Link::epochs(&*guest.link).synchronize();
+        for index in 0..10 {
+            a.send(1, Header::default(), &frame(mac(1), mac(0), 100 + index), 1);
+        }
+        a.requester.set_open(true);
+        a.function.resume();
+        for index in 0..10 {
+            assert_eq!(b.receive(0).1.len(), 100 + index);
+        }
+        (0..10).for_each(|head| assert_eq!(a.wait_used(1), (head, 0)));
+        let element = |driver: &crate::testing::Driver, queue: usize, at: u64| {
+            let bytes = driver.memory.read(driver.rings[queue].used + 4 + 8 * at, 8);
+            (u32::from(bytes[0]), u32::from(bytes[4]))
+        };
+        let sent: Vec<_> = (0..10).map(|at| element(&a, 1, at)).collect();
+        let received: Vec<_> = (0..10).map(|at| element(&b, 0, at)).collect();
+        let each: Vec<_> = (0..10).map(|head| (head, 0)).collect();
+        let batch = [&[(9, 0)][..], &[(0, 0); 9]].concat();
+        assert_eq!(sent, if in_order { batch } else { each });
+        assert_eq!(received, (0..10).map(|head| (head, 112 + head)).collect::<Vec<_>>());
     }
 }
 

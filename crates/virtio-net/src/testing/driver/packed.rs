@@ -72,14 +72,8 @@ impl Packed {
         head
     }
 
-    /// The next used chain, after which an interrupt is asked for at the one behind it.
-    pub(super) fn used(
-        &mut self,
-        memory: &Memory,
-        ring: u64,
-        size: u16,
-        event: u64,
-    ) -> Option<(u16, u32)> {
+    /// The used descriptor that comes next, if it is there.
+    pub(super) fn used(&self, memory: &Memory, ring: u64) -> Option<(u16, u32)> {
         let (slot, wrap) = self.seen;
         let at = ring + 16 * u64::from(slot);
         let flags = memory.load(at + 14);
@@ -90,12 +84,16 @@ impl Packed {
         let len = u32::from_le_bytes([bytes[8], bytes[9], bytes[10], bytes[11]]);
         let id = u16::from_le_bytes([bytes[12], bytes[13]]);
         assert_eq!(flags & WRITE != 0, len > 0);
+        Some((id, len))
+    }
+
+    /// Passes the used chain `id`; an interrupt is asked for at the one behind it.
+    pub(super) fn pass(&mut self, memory: &Memory, size: u16, event: u64, id: u16) {
         self.seen = after(self.seen, self.lengths.remove(&id).expect("a chain of ours"), size);
         if self.event_index {
             memory.store(event, self.seen.0 | u16::from(self.seen.1) << 15);
             memory.store(event + 2, 2);
         }
-        Some((id, len))
     }
 }
 

@@ -2,17 +2,21 @@
 
 use super::nic;
 use super::vfio::HELPERS;
+use super::virtio::DATAGRAMS_PROGRAM;
 use crate::test::{Test, guest};
 
 pub(super) fn tests() -> Vec<Test> {
-    vec![
-        guest("dpdk::testpmd_forwards", format!("{HELPERS}{TESTPMD}{FORWARD}"))
-            .platform(nic("vfs = 4"))
+    let forwards = |name, packed| {
+        let rings = if packed { 3 } else { 2 };
+        guest(name, format!("{HELPERS}{TESTPMD}\n    rings={rings}{FORWARD}"))
+            .platform(nic(&format!("vfs = 4\npacked-rings = {packed}")))
+            .programs(DATAGRAMS_PROGRAM)
             .archive("dpdk")
             .cpus(2)
             .memory("1GiB")
-            .minutes(10),
-    ]
+            .minutes(10)
+    };
+    vec![forwards("dpdk::testpmd_forwards", false), forwards("dpdk::testpmd_forwards_packed", true)]
 }
 
 /// testpmd in the background.
@@ -26,7 +30,8 @@ pub(super) const TESTPMD: &str = r#"
         while [ "$1" != -- ]; do functions+=(-a "$1") && shift; done
         shift
         rm -f /tmp/commands /tmp/testpmd && mkfifo /tmp/commands
-        dpdk-testpmd $drivers --no-huge -m 128 --iova-mode=va -l 0,1 "${functions[@]}" --no-telemetry -- \
+        dpdk-testpmd $drivers --no-huge -m 128 --iova-mode=va -l 0,1 "${functions[@]}" --no-telemetry \
+            --log-level=pmd.net.virtio.init:debug -- \
             --interactive --total-num-mbufs=8192 --rxd=256 --txd=256 --no-lsc-interrupt --no-rmv-interrupt "$@" \
             </tmp/commands >>/tmp/testpmd 2>&1 &
         program=$!
@@ -40,7 +45,8 @@ pub(super) const TESTPMD: &str = r#"
     }
 "#;
 
-/// What the kernel's VF sends to the address of one port, testpmd sends back to it through the other.
+/// What the kernel's VF sends to the address of one port, testpmd sends back to it through the other: frame by frame, and many at
+/// once, over rings of the kind `rings`, used in order.
 const FORWARD: &str = r#"
     nic=$(pf)
     set_vfs "$nic" 4
@@ -56,11 +62,18 @@ const FORWARD: &str = r#"
     ordered "set promisc all off" # a promiscuous port would take in what the other sends out
     started
     expect_match "it drives two ports" "$(cat /tmp/testpmd)" "Port 1: "
+    # VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER
+    negotiated() { sed -nE 's/.*features after negotiate = ([0-9a-f]+).*/\1/p' /tmp/testpmd; }
+    expect_eq "each uses its rings as it should" "$(for features in $(negotiated); do echo "$((16#$features >> 34 & 3))"; done | sort -u)" "$rings"
 
     within sender ip neigh add 10.0.0.9 lladdr "$to" dev "$from"
     before=$(received sink "$sink")
     within sender ping -q -c 200 -i 0.01 -W 1 10.0.0.9 >/dev/null 2>&1 || true
     check "200 frames come through both ports ($(($(received sink "$sink") - before)))" [ "$(($(received sink "$sink") - before))" -ge 200 ]
+    before=$(received sink "$sink")
+    arrived() { [ "$(($(received sink "$sink") - before))" -ge "$1" ]; }
+    for burst in {1..20}; do within sender datagrams send 10.0.0.9:9000 1000 60; done
+    check "1200 frames come through, many at once" eventually arrived 1200
     ordered quit
     ended
     expect_none "no fault is in the log" "$(faults)" "."

@@ -9,12 +9,17 @@ pub(super) const DATAGRAMS_PROGRAM: &[(&str, &[u8])] =
 
 pub(super) fn tests() -> Vec<Test> {
     let queues = nic("vfs = 1\nqueues = 4\nvf-queues = 4");
-    let packed = nic("vfs = 3\nvf-queues = 2\npacked-rings = true");
+    let rings = |name, packed| {
+        let platform = nic(&format!("vfs = 3\nvf-queues = 2\npacked-rings = {packed}"));
+        let script = format!("\n    packed={}{RINGS}", u8::from(packed));
+        guest(name, script).platform(platform).minutes(10)
+    };
     vec![
         guest("virtio::rss", RSS).platform(queues.clone()).minutes(10),
         guest("virtio::coalescing", COALESCING).platform(queues),
         guest("virtio::datagrams", DATAGRAMS).programs(DATAGRAMS_PROGRAM),
-        guest("virtio::packed_rings", PACKED).platform(packed).minutes(10),
+        rings("virtio::split_rings", false),
+        rings("virtio::packed_rings", true),
     ]
 }
 
@@ -162,13 +167,16 @@ const DATAGRAMS: &str = r#"
     check "UDP" carries b 10.0.0.1 --udp --bitrate 5M
 "#;
 
-/// The same frames over packed rings: sizes, offloads, other ring sizes, and queues that come and go.
-const PACKED: &str = r#"
+/// The same frames over either kind of ring: sizes, offloads, other ring sizes, and queues that come and go. Order is promised to a
+/// driver that asks for it.
+const RINGS: &str = r#"
     nic=$(pf)
     set_vfs "$nic" 3
+    case $(uname -r) in [1-6].*) ordered=0 ;; *) ordered=1 ;; esac # Linux takes it from 7.0 on
     for device in "$nic" "$(vf "$nic" 0)" "$(vf "$nic" 1)"; do
-        # VIRTIO_F_RING_PACKED
-        expect_eq "$device has packed rings" "$(cut -c 35 "/sys/bus/pci/devices/$device"/virtio*/features)" 1
+        # VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER
+        expect_eq "$device has packed rings" "$(cut -c 35 "/sys/bus/pci/devices/$device"/virtio*/features)" "$packed"
+        expect_eq "$device has them used in order" "$(cut -c 36 "/sys/bus/pci/devices/$device"/virtio*/features)" "$ordered"
     done
     one=$(netdev "$(vf "$nic" 0)") two=$(netdev "$(vf "$nic" 1)")
     into p "$(netdev "$nic")" 10.0.0.3/24

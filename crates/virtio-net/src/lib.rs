@@ -1,6 +1,6 @@
 //! A virtio network card with virtual functions, for the drivers that a stock guest has (virtio 1.3, 4.1 and 5.1: split
-//! and packed rings; checksum, TCP and UDP segmentation offload; mergeable buffers; control queue; several pairs, and flows spread
-//! over them by hash; interrupts that wait for more).
+//! and packed rings, used in order; checksum, TCP and UDP segmentation offload; mergeable buffers; control queue; several pairs, and
+//! flows spread over them by hash; interrupts that wait for more).
 //!
 //! [`VirtioNic`] is the card. A function's registers are `common` (transport) and `settings` (network device), its queues
 //! `transmit`, `receive` and `control_queue` on the engine's rings; `function` starts and stops them, `nic` is the `Model`.

@@ -1,5 +1,6 @@
 //! A receive queue: frames written behind a header of 12 bytes, or 20 with HASH_REPORT, into one chain or, with MRG_RXBUF, over
-//! several (virtio 1.3, 5.1.6.3 and 5.1.6.4).
+//! several (virtio 1.3, 5.1.6.3 and 5.1.6.4). Buffers are used in the order they came in, and each is told used on its own even where
+//! that was promised (VIRTIO_F_IN_ORDER): one skipped in a batch would count as full (2.7.9), and drivers read every length.
 
 mod write;
 

@@ -1,5 +1,6 @@
 //! A transmit queue: frames behind a header of 12 bytes, or 20 with HASH_REPORT, in chains the driver made available (virtio 1.3, 5.1.6.2).
-//! A frame whose header or length is wrong is dropped and its buffer given back: the queue never stalls on it.
+//! A frame whose header or length is wrong is dropped and its buffer given back: the queue never stalls on it. Buffers go back in the
+//! order they came in, those of a pass at once; where that was promised (VIRTIO_F_IN_ORDER), one used element tells of them all.
 //! Leaves out tunnels, which aren't offered.
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use guest_tests::overlay;
 
-use crate::host::Way;
+use crate::host::{self, Way};
 use crate::kernels::{self, Series};
 use crate::ui::{self, Step};
 use crate::{build, cli, initramfs, nested, packages, paths};
@@ -32,7 +32,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<ExitCode> {
             nested::run(nested::Job {
                 command,
                 memory: nested::MEMORY.into(),
-                core: None,
+                core: host::cores().pop(),
                 with_stdin: options.shell,
                 stdout,
             })?

@@ -32,7 +32,7 @@ pub(crate) fn run(options: &cli::Demo) -> Result<ExitCode> {
             nested::run(nested::Job {
                 command,
                 memory: nested::MEMORY.into(),
-                core: host::cores().pop(),
+                core: host::cores().pop(), // surer; with one vCPU it is fast enough
                 with_stdin: options.shell,
                 stdout,
             })?

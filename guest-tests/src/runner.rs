@@ -46,8 +46,8 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Runs the tests, except those that the journal already has and those of other runners. One that fails is run once more: an emulated machine on a
-    /// busy host can be late, and what fails twice has failed.
+    /// Runs the tests, except those that the journal already has and those of other runners. One that fails is run once more: an
+    /// emulated machine on a busy host can be late, and what fails twice has failed.
     ///
     /// # Errors
     /// When the journal or the share cannot be written.

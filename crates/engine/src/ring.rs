@@ -1,8 +1,8 @@
 //! The device's side of a virtqueue: here a split one, `packed` ones beside it, on memory resolved once per epoch (virtio 1.3, 2.7).
 //!
 //! One pass reads the available index once, copies each descriptor once, and publishes its used elements with one store of the
-//! used index. Chains are put in the order they were taken, which is the order they were made available in. Every index, length and address is the driver's: a mistake is a [`QueueError::Driver`] for this ring and nothing
-//! else. Left out: notification data.
+//! used index. Chains are put in the order they were taken, which is the order they were made available in. Every index, length and
+//! address is the driver's: a mistake is a [`QueueError::Driver`] for this ring and nothing else. Left out: notification data.
 
 mod area;
 mod bulk;

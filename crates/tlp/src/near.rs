@@ -78,8 +78,8 @@ pub fn read_array<const N: usize>(
     Some(())
 }
 
-/// Copies `from` to the beginning of `to` as far as both go, `N` words at a time without order, and shows them to `see` on their way: each is
-/// read once. Returns the bytes copied; up to `8 * N` less one are left.
+/// Copies `from` to the beginning of `to` as far as both go, `N` words at a time without order, and shows them to `see` on their
+/// way: each is read once. Returns the bytes copied; up to `8 * N` less one are left.
 #[expect(unsafe_code, reason = "memory of the guest is only there as a raw pointer")]
 #[inline(always)]
 pub fn copy_words<const N: usize>(

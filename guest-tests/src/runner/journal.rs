@@ -67,8 +67,13 @@ impl Journal {
 
     /// Whether the test at this place has been begun before, in whatever machine.
     pub(super) fn knows(&self, place: usize) -> bool {
-        let begun = |entry: &Entry| matches!(entry, Entry::Begin(at) if *at == place);
-        self.is_again(place) || self.entries.iter().any(begun)
+        self.is_again(place) || self.begun(place) > 0
+    }
+
+    /// How often the test at this place has been begun.
+    fn begun(&self, place: usize) -> usize {
+        let begun = |entry: &&Entry| matches!(entry, Entry::Begin(at) if *at == place);
+        self.entries.iter().filter(begun).count()
     }
 
     /// What came of the test at this place of the list, if it has been run.
@@ -77,8 +82,6 @@ impl Journal {
             Entry::End(at, summary) if *at == place => Some(summary.clone()),
             _ => None,
         });
-        let begun =
-            self.entries.iter().filter(|entry| matches!(entry, Entry::Begin(at) if *at == place));
         let fatal = || Summary {
             failed: 1,
             failures: vec![format!(
@@ -87,7 +90,7 @@ impl Journal {
             )],
             ..Summary::default()
         };
-        end.or_else(|| (begun.count() >= CHANCES).then(fatal))
+        end.or_else(|| (self.begun(place) >= CHANCES).then(fatal))
     }
 
     pub(super) fn begin(&mut self, place: usize) -> Result<()> {

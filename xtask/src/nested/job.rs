@@ -2,65 +2,45 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs};
 
 use anyhow::{Context, Result};
 
-use crate::paths;
+use crate::scratch::Scratch;
 
 /// Temporary files go into L1's own memory: on 9p a file has no size to change once it is unlinked, as iperf3 does.
 const TEMPORARY: &[u8] = b"if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi\n";
 
-/// Jobs of this process so far.
-static JOBS: AtomicUsize = AtomicUsize::new(0);
-
 /// A job's own folder, removed with it.
-pub(super) struct Folder(PathBuf);
+pub(super) struct Folder(Scratch);
 
 impl Folder {
     /// Makes the folder and its script.
     pub(super) fn new(command: &[OsString]) -> Result<Self> {
-        remove_leftovers(&paths::guest("nested")?);
-        let job = JOBS.fetch_add(1, Ordering::Relaxed);
-        let dir = paths::guest(&format!("nested/{}-{job}", std::process::id()))?;
-        let folder = Self(dir);
-        fs::write(folder.0.join("run"), script(env::vars_os(), &env::current_dir()?, command))?;
-        fs::write(folder.0.join("terminal"), terminal_size())?;
+        let folder = Self(Scratch::new("nested")?);
+        let script = script(env::vars_os(), &env::current_dir()?, command);
+        fs::write(folder.path().join("run"), script)?;
+        fs::write(folder.path().join("terminal"), terminal_size())?;
         Ok(folder)
     }
 
     /// Its path.
     pub(super) fn path(&self) -> &Path {
-        &self.0
+        self.0.path()
     }
 
     /// What a file in it says, as far as it can be read.
     pub(super) fn read(&self, name: &str) -> String {
-        String::from_utf8_lossy(&fs::read(self.0.join(name)).unwrap_or_default()).into_owned()
+        String::from_utf8_lossy(&fs::read(self.path().join(name)).unwrap_or_default()).into_owned()
     }
 
     /// Opens a file in it for a child's output.
     pub(super) fn create(&self, name: &str) -> Result<Stdio> {
-        Ok(fs::File::create(self.0.join(name)).context("cannot write to the job's folder")?.into())
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // a left-over below target/ harms nobody
-    }
-}
-
-/// Removes the folders of runs that were killed.
-fn remove_leftovers(dir: &Path) {
-    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if !Path::new("/proc").join(name.split('-').next().unwrap_or_default()).exists() {
-            let _ = fs::remove_dir_all(entry.path()); // another run may be at it as well
-        }
+        Ok(fs::File::create(self.path().join(name))
+            .context("cannot write to the job's folder")?
+            .into())
     }
 }
 

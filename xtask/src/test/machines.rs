@@ -11,7 +11,8 @@ use anyhow::{Context, Result};
 
 use super::counts::Counts;
 use super::{guest_counts, pass_on};
-use crate::{host, nested, paths, ui};
+use crate::scratch::Scratch;
+use crate::{host, nested, ui};
 
 /// Under TCG, L1's KVM tells a guest (of any VMM) sizes of XSAVE's state that contradict each other: 6.1 warns of it,
 /// 7.2 does not boot.
@@ -32,14 +33,14 @@ const ACCIDENTS: usize = 8;
 /// Runs the tests in a machine on each processor, as far as the memory lasts.
 pub(super) fn run(command: &[OsString]) -> Result<Counts> {
     nested::prepare()?;
-    let folder = Folder::new()?;
+    let folder = Scratch::new("runs")?; // which test is whose, and the results
     let mut cores = host::cores();
     let fit = usize::try_from(host::free_memory() / (MEMORY + BESIDES)).unwrap_or(MOST);
     cores.truncate(fit.clamp(1, MOST));
     thread::scope(|scope| {
         let machines: Vec<_> = cores
             .into_iter()
-            .map(|core| Machine::new(command, core, &folder.0))
+            .map(|core| Machine::new(command, core, folder.path()))
             .map(|machine| scope.spawn(|| machine.run()))
             .collect();
         let counts = machines
@@ -47,24 +48,6 @@ pub(super) fn run(command: &[OsString]) -> Result<Counts> {
             .map(|machine| machine.join().unwrap_or_else(|_| Ok(Counts::without_result())));
         counts.reduce(|one, other| Ok(one? + other?)).context("no processor to run on")?
     })
-}
-
-/// Where a run's machines keep which test is whose, and their results.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self> {
-        let folder = paths::guest("runs")?.join(std::process::id().to_string());
-        let _ = fs::remove_dir_all(&folder); // of a killed run with the same process id
-        fs::create_dir(&folder).context("cannot make the run's folder")?;
-        Ok(Self(folder))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // a left-over below target/ harms nobody
-    }
 }
 
 /// One nested machine, and those that take its place.

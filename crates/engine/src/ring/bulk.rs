@@ -107,7 +107,7 @@ impl SplitRing {
         let count = self.puttable(count);
         let mut done = 0;
         while done < count {
-            let slot = usize::from(self.position & (self.size - 1));
+            let slot = self.slot(self.position);
             let run = (count - done).min(usize::from(self.size) - slot);
             let heads = self.heads[slot..slot + run].iter().enumerate();
             let elements = heads.map(|(index, head)| [u32::from(*head), written(done + index)]);

@@ -11,6 +11,7 @@ use crate::effect::Effect;
 use crate::identity::REGISTERS;
 use crate::layout::Pool;
 use crate::policy;
+use crate::spec::filter::fdir::FDIRHASH;
 use crate::spec::interrupt::CAUSE_LINK;
 use crate::throttle::{Alarms, Timer};
 use crate::work::Work;
@@ -130,6 +131,11 @@ impl Model for Card {
         let Ok(offset) = u32::try_from(offset) else { return };
         if bar != REGISTERS || offset % 4 != 0 {
             return;
+        }
+        if let (FunctionId::Pf, FDIRHASH, Some(both)) = (function, offset, data.first_chunk::<8>())
+        {
+            let both = u64::from_le_bytes(*both);
+            return self.perform(self.chip.write_director(both as u32, (both >> 32) as u32));
         }
         for (chunk, at) in data.chunks_exact(4).zip((offset..).step_by(4)) {
             if let Some(bytes) = chunk.first_chunk() {

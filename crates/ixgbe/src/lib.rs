@@ -7,8 +7,7 @@
 //! what they do (`ring` and `packet` are their common ground), `select` which queue a frame goes to, `policy` what filters and pools
 //! mean for the switch.
 //!
-//! Not implemented: I/O BAR, expansion ROM, VPD, firmware, flow control, DCB, MACsec, IPsec, FCoE, DCA, wake on LAN, time stamps,
-//! signature filters of the flow director.
+//! Not implemented: I/O BAR, expansion ROM, VPD, firmware, flow control, DCB, MACsec, IPsec, FCoE, DCA, wake on LAN, time stamps.
 
 mod card;
 mod chip;

@@ -7,24 +7,25 @@ use crate::effect::Effect;
 use crate::layout::Pool;
 use crate::queue::QueueIndex;
 use crate::select::flow_director::is_input;
+use crate::spec::filter::fdir::{FDIR_END, FDIRHASH};
 use crate::spec::filter::*;
 use crate::spec::general::*;
+use crate::spec::interrupt::CAUSE_FLOW_DIRECTOR;
 use crate::spec::mailbox::{PFMAILBOX, PFMBMEM, WORDS};
 use crate::spec::queue;
 
 /// Registers of the low part of the space that decide what comes in and where it goes.
-const FILTERS: [std::ops::Range<u32>; 7] = [
+const FILTERS: [std::ops::Range<u32>; 6] = [
     0x0_5000..0x0_50a0, // RXCSUM, RFCTL, FCTRL, VLNCTRL, MCSTCTRL
     ETQF..ETQF + 0x20,
     VT_CTL..VT_CTL + 4,
     MTA..PSRTYPE_ALIAS + 0x40,
     MRQC..MRQC + 4,
     RETA..RSSRK + 0x28,
-    0x0_ee00..0x0_ef00, // flow director
 ];
 
 /// Registers of the high part.
-const MORE_FILTERS: [std::ops::Range<u32>; 9] = [
+const MORE_FILTERS: [std::ops::Range<u32>; 10] = [
     VMVIR..VMVIR + 0x100,
     MTQC..MTQC + 4,
     PFVFSPOOF..PFDTXGSWC + 4,
@@ -32,6 +33,7 @@ const MORE_FILTERS: [std::ops::Range<u32>; 9] = [
     VFTA..MPSAR + 0x400,
     SAQF..PSRTYPE + 0x100,
     ETQS..SYNQF + 4,
+    FDIRCTRL..FDIR_END,
     VMOLR..VLVFB + 0x200,
     UTA..VMRVM + 0x20,
 ];
@@ -131,9 +133,9 @@ impl Chip {
             QDE => drop_enable(value),
             RXCTRL | DMATXCTL | GCR_EXT => Effect::Gates,
             _ if VFRE.contains(&offset) || VFTE.contains(&offset) => Effect::Gates,
-            FDIRCMD => self.command_director(value),
+            FDIRCMD => self.command_director(self.storage.get(FDIRHASH), value),
             FDIRCTRL => {
-                self.policies.clear_director();
+                self.policies.start_director(value, &self.statistics.director);
                 Effect::Filters
             }
             HLREG0 => Effect::Filters,
@@ -146,8 +148,19 @@ impl Chip {
         }
     }
 
-    fn command_director(&self, command: u32) -> Effect {
-        let answer = self.policies.director_command(&self.storage, command);
+    /// FDIRHASH and FDIRCMD are written at once, which several processors may do at the same time.
+    pub(crate) fn write_director(&self, hash: u32, command: u32) -> Effect {
+        self.storage.write(FDIRHASH, hash);
+        self.storage.write(FDIRCMD, command);
+        self.command_director(hash, command)
+    }
+
+    fn command_director(&self, hash: u32, command: u32) -> Effect {
+        let counts = &self.statistics.director;
+        let answer = self.policies.director_command(&self.storage, hash, command, counts);
+        if answer.filled {
+            self.interrupts.raise_other(CAUSE_FLOW_DIRECTOR);
+        }
         let valid = if answer.found { FDIRCMD_VALID } else { 0 };
         self.storage.set(FDIRCMD, self.storage.get(FDIRCMD) & !FDIRCMD_VALID | valid);
         if answer.changed { Effect::Filters } else { Effect::None }

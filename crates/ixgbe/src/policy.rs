@@ -23,6 +23,7 @@ use crate::queue::{QUEUES, QueueIndex};
 use crate::select::flow_director::{Answer, Director, Table};
 use crate::select::{Queues, Selection};
 use crate::spec::general::*;
+use crate::statistics::DirectorCounts;
 use crate::storage::Storage;
 use crate::transmit::number_of;
 use crate::work::Work;
@@ -52,7 +53,7 @@ struct State {
 impl Policies {
     /// A card's place in `switch`.
     pub(crate) fn new(switch: &Arc<Switch>, model: Model) -> Self {
-        let selection = Selection::read(&Storage::new(model), Layout::Whole, Arc::default());
+        let selection = Selection::read(&Storage::new(model), Layout::Whole, Director::default());
         Self {
             group: switch.group(),
             switch: switch.clone(),
@@ -78,14 +79,20 @@ impl Policies {
         self.drops[queue.get()].load(SeqCst)
     }
 
-    /// FDIRCMD was written.
-    pub(crate) fn director_command(&self, storage: &Storage, command: u32) -> Answer {
-        self.state().table.command(storage, command)
+    /// FDIRCMD was written, while FDIRHASH is `hash`.
+    pub(crate) fn director_command(
+        &self,
+        storage: &Storage,
+        hash: u32,
+        command: u32,
+        counts: &DirectorCounts,
+    ) -> Answer {
+        self.state().table.command(storage, hash, command, counts)
     }
 
-    /// FDIRCTRL was written, or the card was reset.
-    pub(crate) fn clear_director(&self) {
-        self.state().table.clear();
+    /// FDIRCTRL was written; the card was reset, if `control` is 0.
+    pub(crate) fn start_director(&self, control: u32, counts: &DirectorCounts) {
+        self.state().table.start(control, counts);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -132,7 +139,7 @@ impl Globals {
 pub(crate) fn filters_changed(chip: &Arc<Chip>, work: &Work) {
     let policies = &chip.policies;
     let mut state = policies.state();
-    let director = Arc::new(Director::new(&state.table, &chip.storage));
+    let director = Director::new(&state.table, &chip.storage, chip.statistics.director.clone());
     let layout = chip.layout();
     let selection = Arc::new(Selection::read(&chip.storage, layout, director));
     let plan = Plan::new(chip, work, &selection);

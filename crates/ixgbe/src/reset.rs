@@ -20,7 +20,7 @@ impl Chip {
             self.receive(queue).reset();
         }
         self.clear_rates();
-        self.policies.clear_director();
+        self.policies.start_director(0, &self.statistics.director);
         self.interrupts.reset();
         self.eeprom.reset();
         self.cage.iter().for_each(Cage::reset);

@@ -1,7 +1,7 @@
 //! Which receive queue of a pool a frame goes to: filters in the chip's order, then RSS (82599 datasheet, 7.1.2).
 //!
 //! Taken from the registers when one of them changes, and then only read. Leaves out traffic classes (all frames are of class 0), low
-//! latency interrupts, signature filters of the flow director and IPv6 in its perfect ones.
+//! latency interrupts, and what `flow_director` leaves out.
 
 mod ethertype;
 mod five_tuple;
@@ -31,7 +31,7 @@ pub(crate) struct Selection {
     pub(crate) ether_types: EtherTypes,
     five_tuples: FiveTuples,
     syn: Option<Syn>,
-    director: Arc<Director>,
+    director: Director,
     /// Queues of each pool that RSS spreads over, as powers of two (PSRTYPE.RQPL).
     spread: Box<[u8]>,
 }
@@ -45,7 +45,7 @@ struct Syn {
 
 impl Selection {
     /// As the registers say now.
-    pub(crate) fn read(storage: &Storage, layout: Layout, director: Arc<Director>) -> Self {
+    pub(crate) fn read(storage: &Storage, layout: Layout, director: Director) -> Self {
         let synqf = storage.get(SYNQF);
         let pools = (0..64).map(|pool| (storage.get(PSRTYPE + 4 * pool) >> 29) as u8);
         Self {
@@ -92,6 +92,11 @@ impl Selection {
         let filter = self.syn.filter(|filter| filter.first == first)?;
         packet.tcp_flags(head).filter(|flags| flags & SYN != 0)?;
         filter.queue
+    }
+
+    /// Packets came in.
+    pub(crate) fn received(&self, packets: u64) {
+        self.director.received(packets);
     }
 
     /// The queue of `pool`, or of the whole card, if it is the same for every frame.

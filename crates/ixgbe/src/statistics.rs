@@ -4,13 +4,16 @@
 //! Workers count once per batch. Octets are those of frames without CRC; the registers add it where the chip does. Leaves out
 //! flow control, checksum errors, FCoE and manageability: those registers read 0.
 
+mod director;
 mod registers;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::layout::{POOLS, Pool};
 use crate::queue::QueueIndex;
 
+pub(crate) use director::DirectorCounts;
 pub(crate) use registers::{Mapping, VfCounter};
 
 /// Statistics slots.
@@ -40,6 +43,8 @@ pub(crate) struct Statistics {
     transmit_slots: [Slot; SLOTS],
     dropped: [Count; SLOTS],
     pools: Pools,
+    /// Of the flow director.
+    pub(crate) director: Arc<DirectorCounts>,
 }
 
 /// One direction of the port. Octets without CRC, frames to add it.
@@ -93,6 +98,10 @@ impl Count {
     /// What was counted since the last time, at most what 32 bits hold.
     fn take(&self) -> u32 {
         u32::try_from(self.0.swap(0, Relaxed)).unwrap_or(u32::MAX)
+    }
+
+    fn clear(&self) {
+        self.take();
     }
 }
 

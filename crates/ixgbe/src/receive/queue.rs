@@ -200,6 +200,7 @@ impl ReceiveQueue {
         let (statistics, mapping) = (&self.chip.statistics, self.chip.mapping());
         if pass.tally.frames() > 0 {
             statistics.received(self.queue, self.assignment.pool, &mapping, &pass.tally);
+            pass.selection.received(pass.tally.frames());
         }
         if pass.from_wire.frames() > 0 {
             statistics.received_from_wire(&mapping, &pass.from_wire);

@@ -17,7 +17,7 @@ const KEY: [u8; 40] = [
 ];
 
 /// All fields on; RETA entry n is n modulo 16.
-fn storage(mrqc: u32) -> Storage {
+pub(super) fn storage(mrqc: u32) -> Storage {
     let storage = Storage::new(Model::default());
     for (index, bytes) in (0..).zip(KEY.chunks(4)) {
         storage.set(RSSRK + 4 * index, u32::from_le_bytes(bytes.try_into().unwrap()));
@@ -30,18 +30,18 @@ fn storage(mrqc: u32) -> Storage {
     storage
 }
 
-fn selection(storage: &Storage, layout: Layout) -> Selection {
-    Selection::read(storage, layout, Arc::default())
+pub(super) fn selection(storage: &Storage, layout: Layout) -> Selection {
+    Selection::read(storage, layout, Director::default())
 }
 
 #[derive(Clone, Copy)]
-enum L4 {
+pub(super) enum L4 {
     Tcp,
     Udp,
     None,
 }
 
-fn v4(source: [u8; 4], destination: [u8; 4], ports: (u16, u16), l4: L4) -> Vec<u8> {
+pub(super) fn v4(source: [u8; 4], destination: [u8; 4], ports: (u16, u16), l4: L4) -> Vec<u8> {
     let ip = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4(source, destination, 64);
     let mut bytes = Vec::new();
     match l4 {
@@ -53,7 +53,7 @@ fn v4(source: [u8; 4], destination: [u8; 4], ports: (u16, u16), l4: L4) -> Vec<u
     bytes
 }
 
-fn v6(source: &str, destination: &str, ports: (u16, u16), l4: L4) -> Vec<u8> {
+pub(super) fn v6(source: &str, destination: &str, ports: (u16, u16), l4: L4) -> Vec<u8> {
     let address = |text: &str| text.parse::<Ipv6Addr>().unwrap().octets();
     let ip = PacketBuilder::ethernet2([2; 6], [4; 6]);
     let ip = ip.ipv6(address(source), address(destination), 64);
@@ -166,10 +166,16 @@ fn a_queue_that_every_frame_goes_to_is_known_beforehand() {
         whole.set(filter, 0);
     }
     let mut table = Table::default();
-    whole.set(FDIRCTRL, PERFECT);
-    add(&mut table, &whole, 1, (1000, 2000), 6, 0);
-    let director = Arc::new(Director::new(&table, &whole));
-    assert_eq!(Selection::read(&whole, Layout::Whole, director).only(None), None);
+    let counts = Arc::default();
+    whole.set(FDIRCTRL, 1);
+    table.start(1, &counts);
+    let only = |table: &Table| {
+        let director = Director::new(table, &whole, Arc::default());
+        Selection::read(&whole, Layout::Whole, director).only(None)
+    };
+    assert!(only(&table).is_some(), "no filter");
+    table.command(&whole, 1, ADD, &counts);
+    assert_eq!(only(&table), None, "a filter");
 }
 
 #[test]
@@ -224,65 +230,4 @@ fn syn_packets_have_a_queue_of_their_own() {
     assert_eq!(selection.queue(None, &frame[..54]).unwrap().get(), 0);
     frame[47] |= 2;
     assert_eq!(selection.queue(None, &frame[..54]).unwrap().get(), 9);
-}
-
-/// Linux's order: inputs, then FDIRHASH, then the command.
-fn add(table: &mut Table, storage: &Storage, id: u32, ports: (u16, u16), queue: u32, flags: u32) {
-    storage.set(FDIRIPSA, u32::from_be_bytes([10, 0, 0, 1]));
-    storage.set(FDIRIPDA, u32::from_be_bytes([10, 0, 0, 2]));
-    storage.set(FDIRPORT, u32::from(ports.1) << 16 | u32::from(ports.0));
-    storage.set(FDIRHASH, 1 << 15 | 0x1234 | id << 16);
-    let command = ADD | 1 << 3 | 2 << 5 | 1 << 11 | 1 << 15 | queue << 16 | flags;
-    assert!(table.command(storage, command).changed);
-}
-
-#[test]
-fn perfect_filters_are_added_matched_and_removed() {
-    let (storage, mut table) = (storage(0), Table::default());
-    storage.set(FDIRCTRL, PERFECT);
-    storage.set(FDIRM, 0b11_0111); // protocol counts
-    add(&mut table, &storage, 1, (1000, 2000), 6, 0);
-    add(&mut table, &storage, 2, (1000, 2001), 127, DROP);
-    let frame = |to| v4([10, 0, 0, 1], [10, 0, 0, 2], (1000, to), L4::Tcp);
-    let action = |table: &Table, storage: &Storage, frame: &[u8]| {
-        Director::new(table, storage).action(&Packet::of(frame), frame, None)
-    };
-    let six = Some(Action::Queue(QueueIndex::new(6).unwrap()));
-    assert_eq!(action(&table, &storage, &frame(2000)), six);
-    assert_eq!(action(&table, &storage, &frame(2001)), Some(Action::Drop));
-    assert_eq!(action(&table, &storage, &frame(2002)), None);
-    let udp = v4([10, 0, 0, 1], [10, 0, 0, 2], (1000, 2000), L4::Udp);
-    assert_eq!(action(&table, &storage, &udp), None);
-    let director = Arc::new(Director::new(&table, &storage));
-    let selection = Selection::read(&storage, Layout::Whole, director);
-    assert_eq!(selection.queue(None, &frame(2000)).map(QueueIndex::get), Some(6));
-    assert_eq!(selection.queue(None, &frame(2001)), None);
-    assert_eq!(selection.queue(None, &frame(2002)).map(QueueIndex::get), Some(0));
-    // The destination port is ignored; mask bits are in the opposite order.
-    storage.set(FDIRTCPM, u32::from(0xffffu16) << 16);
-    table.command(&storage, REMOVE);
-    assert_eq!(action(&table, &storage, &frame(3000)), six);
-    storage.set(FDIRTCPM, u32::from((!0xff00u16).reverse_bits()) << 16);
-    assert_eq!(action(&table, &storage, &frame(2000 & 0xff00 | 0xff)), six);
-    storage.set(FDIRTCPM, 0);
-    storage.set(FDIRHASH, 0x1234 | 1 << 16);
-    assert!(table.command(&storage, 3).found);
-    assert!(table.command(&storage, REMOVE).changed);
-    assert!(!table.command(&storage, 3).found);
-    assert_eq!(action(&table, &storage, &frame(2000)), None);
-}
-
-#[test]
-fn signature_filters_leave_rss_alone_and_the_table_is_bounded() {
-    let (storage, mut table) = (storage(0), Table::default());
-    storage.set(FDIRHASH, 5);
-    assert!(!table.command(&storage, ADD).changed);
-    storage.set(FDIRCTRL, PERFECT);
-    let added = (0..0x4000u32).filter(|id| {
-        storage.set(FDIRHASH, id << 16);
-        table.command(&storage, ADD).changed
-    });
-    assert_eq!(added.count(), 8190);
-    assert!(table.command(&storage, CLEAR_TABLE).changed);
-    assert!(!table.command(&storage, 3).found);
 }

@@ -83,10 +83,14 @@ pub(crate) mod fdir {
     pub(crate) const FDIRPORT: u32 = 0x0_ee20;
     /// VLAN 15:0, flexible bytes 31:16.
     pub(crate) const FDIRVLAN: u32 = 0x0_ee24;
-    /// Hash 14:0, software id 30:16.
+    /// Bucket 14:0, software id or signature 30:16.
     pub(crate) const FDIRHASH: u32 = 0x0_ee28;
     /// What of FDIRHASH names a filter.
     pub(crate) const KEY_MASK: u32 = 0x7fff_7fff;
+    /// The bucket.
+    pub(crate) const BUCKET_MASK: u32 = 0x7fff;
+    /// Filters that can be added 15:0, filters that were added twice 30:16; read-only.
+    pub(crate) const FDIRFREE: u32 = 0x0_ee38;
     /// Mask of the destination address; a one is ignored, as in all masks.
     pub(crate) const FDIRDIP4M: u32 = 0x0_ee3c;
     /// Mask of the source address.
@@ -95,26 +99,64 @@ pub(crate) mod fdir {
     pub(crate) const FDIRTCPM: u32 = 0x0_ee44;
     /// Masks of UDP's ports.
     pub(crate) const FDIRUDPM: u32 = 0x0_ee48;
-    /// What else is ignored: VLAN id, VLAN priority, pool, protocol, flexible bytes.
+    /// The longest bucket: filters 5:0, number 30:16. A read clears this and the next four.
+    pub(crate) const FDIRLEN: u32 = 0x0_ee4c;
+    /// Filters added 15:0, removed 31:16.
+    pub(crate) const FDIRUSTAT: u32 = 0x0_ee50;
+    /// Filters not added 7:0, not removed 15:8.
+    pub(crate) const FDIRFSTAT: u32 = 0x0_ee54;
+    /// Packets that matched a filter.
+    pub(crate) const FDIRMATCH: u32 = 0x0_ee58;
+    /// Packets that matched none.
+    pub(crate) const FDIRMISS: u32 = 0x0_ee5c;
+    /// The bucket's key.
+    pub(crate) const FDIRHKEY: u32 = 0x0_ee68;
+    /// The signature's key.
+    pub(crate) const FDIRSKEY: u32 = 0x0_ee6c;
+    /// What else is ignored: VLAN id, VLAN priority, pool, protocol, flexible bytes, IPv6 destination.
     pub(crate) const FDIRM: u32 = 0x0_ee70;
+    /// FDIRM: the IPv6 destination.
+    pub(crate) const IGNORE_DESTINATION_V6: u32 = 1 << 5;
+    /// Masks of IPv6 addresses, a bit for each byte: source 15:0, destination 31:16.
+    pub(crate) const FDIRIP6M: u32 = 0x0_ee74;
     /// Masks of SCTP's ports.
     pub(crate) const FDIRSCTPM: u32 = 0x0_ee78;
+    /// FDIRCTRL: memory of the table (PBALLOC): 64, 128 or 256 KiB, or none.
+    pub(crate) const MEMORY_MASK: u32 = 3;
+    /// Bits of a bucket's number in perfect mode, without memory; each step of memory adds one.
+    pub(crate) const PERFECT_WIDTH: u32 = 10;
+    /// The same in signature mode.
+    pub(crate) const SIGNATURE_WIDTH: u32 = 12;
     /// FDIRCTRL: perfect filters.
     pub(crate) const PERFECT: u32 = 1 << 4;
+    /// FDIRCTRL: where the flexible bytes are, bits 20:16, in words.
+    pub(crate) const FLEX_SHIFT: u32 = 16;
+    /// FDIRCTRL: an interrupt comes when no more filters are free, bits 31:28, in units of [`FULL_UNIT`].
+    pub(crate) const FULL_SHIFT: u32 = 28;
+    /// Filters.
+    pub(crate) const FULL_UNIT: usize = 16;
     /// FDIRCMD: add.
     pub(crate) const ADD: u32 = 1;
     /// FDIRCMD: remove.
     pub(crate) const REMOVE: u32 = 2;
+    /// FDIRCMD: a filter that is there is replaced.
+    pub(crate) const UPDATE: u32 = 1 << 3;
     /// FDIRCMD: clear the table.
     pub(crate) const CLEAR_TABLE: u32 = 1 << 8;
     /// FDIRCMD: drop.
     pub(crate) const DROP: u32 = 1 << 9;
+    /// FDIRCMD: what matches goes to the queue.
+    pub(crate) const QUEUE_ENABLE: u32 = 1 << 15;
+    /// FDIRCMD: the queue, bits 22:16.
+    pub(crate) const QUEUE_SHIFT: u32 = 16;
     /// Protocols, as FDIRCMD 6:5 has them.
     pub(crate) const UDP: u8 = 1;
     /// TCP.
     pub(crate) const TCP: u8 = 2;
     /// SCTP.
     pub(crate) const SCTP: u8 = 3;
+    /// IPv6, as FDIRCMD 7 has it above them.
+    pub(crate) const V6: u8 = 4;
 }
 /// VLVF: valid.
 pub(crate) const VLVF_VALID: u32 = 1 << 31;

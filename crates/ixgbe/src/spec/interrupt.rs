@@ -43,6 +43,8 @@ pub(crate) const EIAM_EX: u32 = 0x0_0ad0;
 
 /// Causes of vectors 0 to 15.
 pub(crate) const VECTOR_CAUSES: u32 = 0x0000_ffff;
+/// Few filters of the flow director are free.
+pub(crate) const CAUSE_FLOW_DIRECTOR: u32 = 1 << 16;
 /// A mailbox message, acknowledgement or reset of a VF.
 pub(crate) const CAUSE_MAILBOX: u32 = 1 << 19;
 /// Link status change.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{Count, Octets, SLOTS, Side, Statistics};
+use super::{Count, DirectorCounts, Octets, SLOTS, Side, Statistics};
 use crate::layout::Pool;
 use crate::queue::QueueIndex;
 use crate::spec::general::{HLREG0, HLREG0_RX_CRC_STRIP};
@@ -94,7 +94,10 @@ impl Statistics {
 
     /// Reads the PF's register at `offset`; `None` if it is no counter. What was read is cleared.
     pub(crate) fn read(&self, offset: u32) -> Option<u32> {
-        self.read_port(offset).or_else(|| self.read_slot(offset)).or_else(|| self.read_view(offset))
+        self.read_port(offset)
+            .or_else(|| self.read_slot(offset))
+            .or_else(|| self.read_view(offset))
+            .or_else(|| self.director.read(offset))
     }
 
     /// Whether a write at `offset` is lost, because it is a counter.
@@ -102,6 +105,7 @@ impl Statistics {
         let blocks = [BLOCK, FLOW_BLOCK, PXON2OFF_BLOCK];
         blocks.iter().any(|block| block.contains(&offset))
             || matches!(offset, SSVPC | TXDGPC)
+            || DirectorCounts::claims(offset)
             || slot(offset).is_some()
             || view(offset).is_some()
     }
@@ -117,6 +121,7 @@ impl Statistics {
             slot.frames.clear();
             slot.octets.clear();
         }
+        self.director.clear();
     }
 
     fn read_port(&self, offset: u32) -> Option<u32> {
@@ -184,12 +189,6 @@ impl Side {
         counts.into_iter().chain(&self.lengths).for_each(Count::clear);
         self.good_octets.clear();
         self.all_octets.clear();
-    }
-}
-
-impl Count {
-    fn clear(&self) {
-        self.take();
     }
 }
 

@@ -1,5 +1,6 @@
 //! The 82599 with its stock drivers, ixgbe and ixgbevf.
 
+mod director;
 mod dpdk;
 mod resets;
 mod segment;
@@ -19,8 +20,16 @@ pub(super) fn tests() -> Vec<Test> {
             .host(serve_on_tap),
         guest("intel::63_vfs", MANY).platform(card(63)).memory("1GiB").minutes(15),
     ];
-    [own, settings::tests(), resets::tests(), segment::tests(), shares::tests(), dpdk::tests()]
-        .concat()
+    [
+        own,
+        settings::tests(),
+        resets::tests(),
+        segment::tests(),
+        shares::tests(),
+        director::tests(),
+        dpdk::tests(),
+    ]
+    .concat()
 }
 
 /// The usual platform with an 82599.

@@ -2,6 +2,7 @@
 
 mod fuzz;
 mod interrupts;
+mod ipxe;
 mod linux;
 mod registers;
 mod vfs;

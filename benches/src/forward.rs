@@ -1,12 +1,16 @@
-//! Frames from one VF to another as fast as they go, and the same rings under the raw loop and under `virtio-queue`.
+//! Frames from one VF to another as fast as they go, and the same rings under the raw loop, under `virtio-queue` and under testpmd.
 
-use anyhow::Result;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
 
 use crate::Effort;
 use crate::driver::{self, BATCH, Care, LONG, Link, Ring, Shape, Side};
 use crate::machine::{Machine, Plan, VirtualFunction, mac};
 use crate::memory::Memory;
 use crate::page::{Axis, Line, Plot};
+use crate::peers::testpmd::{Installed, PATIENCE, Testpmd};
 use crate::peers::{self, Peer};
 use crate::pin::Processors;
 use crate::report::{Measured, Report};
@@ -118,6 +122,49 @@ impl Bare {
     }
 }
 
+/// The same rings with testpmd between them: what is sent at its first port arrives at its second.
+struct Outside {
+    testpmd: Testpmd,
+    transmit: Ring,
+    receive: Ring,
+}
+
+impl Outside {
+    fn new(installed: &Installed, processors: Processors, shape: Shape) -> Result<Self> {
+        let mut memory = Memory::new(memory_for(shape))?;
+        let transmit = driver::transmit_ring(&mut memory, shape, mac(1), mac(0))?;
+        let receive = driver::receive_ring(&mut memory, shape)?;
+        let [idle, unused] = [(); 2].map(|()| driver::receive_ring(&mut memory, Shape::whole(64)));
+        let rings = [[idle?.place(), transmit.place()], [receive.place(), unused?.place()]];
+        let testpmd = installed.start(processors, shape, &memory, rings)?;
+        let mut outside = Self { testpmd, transmit, receive };
+        outside.wait().map_err(|error| outside.testpmd.explain(error))?;
+        Ok(outside)
+    }
+
+    /// Until a frame gets through.
+    fn wait(&mut self) -> Result<()> {
+        let start = Instant::now();
+        while self.drive(|link| link.one_by_one(1))?.is_empty() {
+            ensure!(start.elapsed() < PATIENCE, "no frame gets through within {PATIENCE:?}");
+            sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn drive<T>(&mut self, run: impl FnOnce(&mut Link<'_>) -> T) -> Result<T> {
+        let _running = self.testpmd.run()?;
+        Ok(run(&mut Link {
+            transmit: &mut self.transmit,
+            receive: &mut self.receive,
+            batch: BATCH,
+            unmap: &|_, _, _| {},
+            ring_transmit: &|| {},
+            ring_receive: &|| {},
+        }))
+    }
+}
+
 /// MiB that the rings of a shape take, with room for page tables.
 pub(crate) fn memory_for(shape: Shape) -> usize {
     if shape.is_long() { 64 } else { 16 }
@@ -187,25 +234,23 @@ fn beside_peers(
     let mut pando = Pando::new(processors, natural, plan)?;
     let mut raw = Bare::new(processors, Shape::whole(frame).with(care))?;
     let mut crate_ = Bare::new(processors, Shape::whole(frame).with(care))?;
+    let installed = effort.testpmd.as_ref();
+    let outside = installed.map(|testpmd| Outside::new(testpmd, processors, natural));
+    let mut outside = outside.transpose()?;
     let time = effort.sample;
-    let samples = rounds::take(
-        effort.rounds,
-        &mut [
-            Case::new(|| Ok(pando.drive(|link| link.flood(time).mpps()))),
-            Case::new(|| raw.drive(peers::RAW, |link| link.flood(time).mpps())),
-            Case::new(|| crate_.drive(peers::CRATE, |link| link.flood(time).mpps())),
-        ],
-    )?;
-    report.add(
-        name,
-        "Mpps",
-        true,
-        &[
-            Measured { who: "pando", samples: &samples[0] },
-            Measured { who: "raw", samples: &samples[1] },
-            Measured { who: "virtio-queue", samples: &samples[2] },
-        ],
-    );
+    let mut cases = vec![
+        Case::new(|| Ok(pando.drive(|link| link.flood(time).mpps()))),
+        Case::new(|| raw.drive(peers::RAW, |link| link.flood(time).mpps())),
+        Case::new(|| crate_.drive(peers::CRATE, |link| link.flood(time).mpps())),
+    ];
+    if let Some(outside) = &mut outside {
+        cases.push(Case::new(|| outside.drive(|link| link.flood(time).mpps())));
+    }
+    let samples = rounds::take(effort.rounds, &mut cases)?;
+    drop(cases);
+    let names = ["pando", "raw", "virtio-queue", "testpmd"].into_iter().zip(&samples);
+    let all: Vec<_> = names.map(|(who, samples)| Measured { who, samples }).collect();
+    report.add(name, "Mpps", true, &all);
     Ok(())
 }
 

@@ -24,6 +24,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::Parser;
 
+use peers::testpmd::Installed;
 use report::Report;
 
 /// Measures Pando's parts in one process.
@@ -43,6 +44,12 @@ struct Options {
     /// Write them with plots to this file
     #[arg(long)]
     page: Option<PathBuf>,
+    /// Measure DPDK's testpmd too, which lies in this folder with its libraries
+    #[arg(long, requires = "scratch")]
+    testpmd: Option<PathBuf>,
+    /// A folder for the files of programs that are started
+    #[arg(long)]
+    scratch: Option<PathBuf>,
     /// Don't print the table
     #[arg(long)]
     quiet: bool,
@@ -54,6 +61,8 @@ struct Effort {
     rounds: usize,
     sample: Duration,
     filter: String,
+    /// Where testpmd is, if it is measured.
+    testpmd: Option<Installed>,
 }
 
 impl Effort {
@@ -69,6 +78,7 @@ fn main() -> Result<ExitCode> {
         rounds: options.rounds.max(1),
         sample: Duration::from_millis(options.sample.max(1)),
         filter: options.filter.unwrap_or_default(),
+        testpmd: options.testpmd.zip(options.scratch).map(Installed::at),
     };
     let mut report = Report::new()?;
     let processors = pin::Processors::find()?;

@@ -1,10 +1,12 @@
-//! Guest memory as both sides see it, and what is free of it.
+//! Guest memory as both sides see it, and what is free of it: a memfd, as a guest's is, which another process can map too.
 
+use std::fs::File;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use pando_tlp::{Gpa, GuestRam};
-use vm_memory::{Bytes, VolatileSlice};
+use rustix::fs::{MemfdFlags, memfd_create};
+use vm_memory::{Bytes, FileOffset, GuestAddress, GuestMemoryMmap, GuestRegionMmap, VolatileSlice};
 
 const PAGE: u64 = 4096;
 
@@ -21,7 +23,7 @@ pub(crate) struct Memory {
 impl Memory {
     /// `mib` MiB, every page touched.
     pub(crate) fn new(mib: usize) -> Result<Self> {
-        let ram = GuestRam::anonymous(&[(Gpa(0), mib << 20)]).context("no memory for a guest")?;
+        let ram = shared(mib << 20).context("no memory for a guest")?;
         let whole = ram.region(Gpa(0)).context("the guest has no memory")?.slice();
         for page in (0..whole.len()).step_by(PAGE as usize) {
             whole.store(0u8, page, Ordering::Relaxed)?;
@@ -58,4 +60,13 @@ impl Memory {
     pub(crate) fn write(&self, address: u64, bytes: &[u8]) -> Result<()> {
         self.whole.write_slice(bytes, address as usize).context("outside guest memory")
     }
+}
+
+/// `len` bytes of a memfd at address zero.
+fn shared(len: usize) -> Result<GuestRam> {
+    let file = File::from(memfd_create("pando-bench", MemfdFlags::CLOEXEC)?);
+    file.set_len(len as u64)?;
+    let backing = FileOffset::new(file, 0);
+    let region = GuestRegionMmap::from_range(GuestAddress(0), len, Some(backing))?;
+    Ok(GuestRam::new(GuestMemoryMmap::from_regions(vec![region])?))
 }

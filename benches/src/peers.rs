@@ -1,8 +1,9 @@
-//! What Pando's engine stands beside: the plainest loop that moves the same frames, and an engine on rust-vmm's `virtio-queue`.
-//! Neither has a switch, a filter, a counter or a translation.
+//! What Pando's engine stands beside: the plainest loop that moves the same frames, an engine on rust-vmm's `virtio-queue`, and
+//! DPDK's testpmd in a process of its own. None has a switch, a filter or a translation; the first two have no counter either.
 
 mod crate_queue;
 mod raw;
+pub(crate) mod testpmd;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

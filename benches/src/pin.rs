@@ -9,8 +9,8 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 /// The processors of the two sides, found once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Processors {
-    driver: usize,
-    engine: usize,
+    pub(crate) driver: usize,
+    pub(crate) engine: usize,
 }
 
 impl Processors {

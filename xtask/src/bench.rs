@@ -1,18 +1,19 @@
-//! `cargo xtask bench`: the benches of `benches/`, alone or against another revision, and the whole-machine ones in L1.
+//! `cargo xtask bench`: the benches of `benches/`, alone, beside peers or against another revision, and the whole-machine ones in L1.
 //!
 //! Figures go to `target/bench/`. Two revisions take turns, run by run, so that both see the same machine.
 
 mod figures;
 mod whole;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
 use self::figures::Figures;
-use crate::{cli, packages, paths, ui};
+use crate::scratch::Scratch;
+use crate::{cli, dpdk, packages, paths, ui};
 
 /// Runs of each revision in a comparison.
 const TURNS: usize = 3;
@@ -68,13 +69,34 @@ fn page(file: &Path) -> PathBuf {
     file.with_extension("html")
 }
 
+/// DPDK's testpmd, and a folder for its files.
+struct Peers {
+    testpmd: PathBuf,
+    scratch: Scratch,
+}
+
+impl Peers {
+    fn get() -> Result<Self> {
+        packages::ensure(packages::PEERS)?;
+        Ok(Self { testpmd: dpdk::host()?, scratch: Scratch::new("peers")? })
+    }
+
+    /// How the benches are told of them.
+    fn options(&self) -> [&OsStr; 4] {
+        let (testpmd, scratch) = (self.testpmd.as_os_str(), self.scratch.path().as_os_str());
+        ["--testpmd".as_ref(), testpmd, "--scratch".as_ref(), scratch]
+    }
+}
+
 /// One run, at real-time priority where that is allowed: a figure is worth little if others run in between.
 fn measure(program: &Path, options: &cli::Bench, file: &Path, show: bool) -> Result<()> {
+    let peers = options.peers.then(Peers::get).transpose()?;
     let real_time = real_time();
     let (first, rest) = real_time.split_first().context("an empty command")?;
     let mut command = Command::new(first);
     command.args(rest).arg(program).args(&options.filter).arg("--json").arg(file);
     command.args(["--rounds", &options.rounds.to_string()]);
+    command.args(peers.iter().flat_map(Peers::options));
     if show {
         command.arg("--page").arg(page(file));
     } else {

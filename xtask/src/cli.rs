@@ -71,6 +71,9 @@ pub(crate) struct Bench {
     /// Whole machines with Linux guests, Pando's and QEMU's, instead of the parts in one process
     #[arg(long)]
     pub(crate) whole: bool,
+    /// DPDK's testpmd as one more peer of what goes from VF to VF
+    #[arg(long, conflicts_with_all = ["whole", "against"])]
+    pub(crate) peers: bool,
     /// Rounds of each measurement in one process
     #[arg(long, default_value_t = 31)]
     pub(crate) rounds: usize,

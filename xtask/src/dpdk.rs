@@ -1,4 +1,4 @@
-//! DPDK's testpmd for a guest, from Debian's packages: the program, the drivers that its test uses, and what these load.
+//! DPDK's testpmd, from Debian's packages: the program, drivers, and what these load; for a guest, and for benches on this machine.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -15,25 +15,54 @@ use crate::ui::Step;
 /// Debian's package that holds the program.
 const PACKAGE: &str = "dpdk-dev";
 
+/// The program, and the folder of its libraries.
+const PROGRAM: &str = "dpdk-testpmd";
+const LIBRARIES: &str = "usr/lib/x86_64-linux-gnu";
+
 /// Drivers are loaded by name at run time. They lie among the libraries: the program links with some, and takes no second copy.
-const DRIVERS: &[&str] =
+const GUEST: &[&str] =
     &["librte_bus_pci", "librte_net_virtio", "librte_net_ixgbe", "librte_mempool_ring"];
 
-/// The archive, built once.
+/// Those that the benches use.
+const HOST: &[&str] = &["librte_net_vhost", "librte_mempool_ring"];
+
+/// The guest's archive, built once.
 pub(crate) fn archive() -> Result<PathBuf> {
-    let folder = paths::guest("dpdk")?;
-    let file = folder.join(format!("{}.cpio", DRIVERS.join("-")));
-    if !file.is_file() {
-        let step = Step::start("getting Debian's DPDK");
-        let tree = folder.join("unpacked");
-        unpack(&step, &tree)?;
-        let unfinished = file.with_extension("part");
-        fs::write(&unfinished, build(&tree)?)?;
-        fs::rename(unfinished, &file)?;
-        fs::remove_dir_all(&tree).context("cannot remove the unpacked packages")?;
-        step.done();
-    }
+    let file = paths::guest("dpdk")?.join(format!("{}.cpio", GUEST.join("-")));
+    once(&file, |tree, unfinished| Ok(fs::write(unfinished, build(tree)?)?))?;
     Ok(file)
+}
+
+/// A folder with the program and its libraries for this machine, which need not be installed.
+pub(crate) fn host() -> Result<PathBuf> {
+    let folder = paths::guest("dpdk")?.join(HOST.join("-"));
+    once(&folder, |tree, unfinished| {
+        let _ = fs::remove_dir_all(unfinished); // of a killed run
+        fs::create_dir(unfinished)?;
+        for file in parts(tree, HOST)? {
+            let name = file.file_name().context("a file has a name")?;
+            fs::copy(&file, unfinished.join(name))
+                .with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+        Ok(())
+    })?;
+    Ok(folder)
+}
+
+/// Makes `place` out of the unpacked packages if it isn't there.
+fn once(place: &Path, make: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
+    if place.exists() {
+        return Ok(());
+    }
+    let step = Step::start("getting Debian's DPDK");
+    let tree = place.with_extension("unpacked");
+    unpack(&step, &tree)?;
+    let unfinished = place.with_extension("part");
+    make(&tree, &unfinished)?;
+    fs::rename(unfinished, place)?;
+    fs::remove_dir_all(&tree).context("cannot remove the unpacked packages")?;
+    step.done();
+    Ok(())
 }
 
 fn unpack(step: &Step, tree: &Path) -> Result<()> {
@@ -53,22 +82,28 @@ fn holds_libraries(package: &Package) -> bool {
     library && !other.iter().any(|part| name.contains(part))
 }
 
+/// The guest's archive out of the unpacked packages.
 fn build(tree: &Path) -> Result<Vec<u8>> {
-    let folders = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(|name| tree.join(name));
-    let program = tree.join("usr/bin/dpdk-testpmd");
     let mut archive = Archive::new();
-    let mut libraries = libraries(&program, &folders)?;
-    archive.file("usr/bin/dpdk-testpmd", 0o755, &read(&program)?);
-    for name in DRIVERS {
-        let driver = find(&folders[0], name)?;
-        libraries.extend(self::libraries(&driver, &folders)?);
-        libraries.insert(driver);
-    }
-    for library in &libraries {
-        let name = library.file_name().context("a library has a name")?.to_string_lossy();
-        archive.file(&format!("usr/lib/x86_64-linux-gnu/{name}"), 0o755, &read(library)?);
+    for file in parts(tree, GUEST)? {
+        let name = file.file_name().context("a file has a name")?.to_string_lossy();
+        let folder = if name == PROGRAM { "usr/bin" } else { LIBRARIES };
+        archive.file(&format!("{folder}/{name}"), 0o755, &read(&file)?);
     }
     Ok(archive.finish())
+}
+
+/// The program, the drivers, and the libraries of all of them.
+fn parts(tree: &Path, drivers: &[&str]) -> Result<BTreeSet<PathBuf>> {
+    let folders = [LIBRARIES, "lib/x86_64-linux-gnu"].map(|name| tree.join(name));
+    let mut files = BTreeSet::from([tree.join("usr/bin").join(PROGRAM)]);
+    for name in drivers {
+        files.insert(find(&folders[0], name)?);
+    }
+    for file in files.clone() {
+        files.extend(libraries(&file, &folders)?);
+    }
+    Ok(files)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {

@@ -26,6 +26,9 @@ pub(crate) const GUEST: &[Program] = &[
 pub(crate) const NESTED: &[Program] =
     &[("qemu-system-x86_64", "qemu-system-x86"), ("setpriv", "util-linux")];
 
+/// What the peers of benches are started with.
+pub(crate) const PEERS: &[Program] = &[("setpriv", "util-linux"), ("chrt", "util-linux")];
+
 /// The path of a program, looked for in PATH and in the folders of the system's own tools.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -14,6 +14,7 @@ use crate::interrupt::{Direction, Outlet, Physical};
 use crate::layout::{Layout, POOLS, Pool};
 use crate::link::Link;
 use crate::mailbox::Wishes;
+use crate::phy::Phy;
 use crate::policy::Policies;
 use crate::queue::{QUEUES, QueueIndex, RxRegisters, TxRegisters};
 use crate::semaphore::Semaphore;
@@ -42,6 +43,8 @@ pub(crate) struct Chip {
     pub(crate) eeprom: Eeprom,
     /// Of a card that has one.
     pub(crate) cage: Option<Cage>,
+    /// Likewise.
+    pub(crate) phy: Option<Phy>,
     pub(crate) semaphore: Semaphore,
     /// Every VF the card can have.
     vfs: Box<[VirtualFunction]>,
@@ -82,6 +85,7 @@ impl Chip {
             policies,
             eeprom: Eeprom::new(config.model),
             cage: (config.model == Model::SfpPlus).then(Cage::new),
+            phy: (config.model == Model::BaseT).then(Phy::default),
             semaphore: Semaphore::default(),
             vfs: (0..POOLS as u8)
                 .zip(vfs)

@@ -27,7 +27,6 @@ const PBA: u32 = 0x2000;
 const VENDOR: u16 = 0x8086;
 const REVISION: u8 = 1;
 const CLASS: u32 = 0x02_0000;
-const VF_DEVICE: u16 = 0x10ed;
 
 /// Which member of the family the card is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +36,8 @@ pub enum Model {
     CombinedBackplane,
     /// A card with an SFP+ cage (82599ES, 10fbh) and a passive copper cable in it.
     SfpPlus,
+    /// A card with a 10GBASE-T port (X540, 1528h): a PHY, queues with a longest frame of their own, pools that see every address.
+    BaseT,
 }
 
 impl Model {
@@ -44,6 +45,22 @@ impl Model {
         match self {
             Self::CombinedBackplane => 0x10f8,
             Self::SfpPlus => 0x10fb,
+            Self::BaseT => 0x1528,
+        }
+    }
+
+    fn vf_device(self) -> u16 {
+        match self {
+            Self::CombinedBackplane | Self::SfpPlus => 0x10ed,
+            Self::BaseT => 0x1515,
+        }
+    }
+
+    /// Bytes of the PF's registers as its BAR shows them; behind [`SPACE`] there are none.
+    fn registers(self) -> u64 {
+        match self {
+            Self::CombinedBackplane | Self::SfpPlus => SPACE.into(),
+            Self::BaseT => 0x20_0000,
         }
     }
 
@@ -51,6 +68,7 @@ impl Model {
     fn subsystem(self) -> u16 {
         match self {
             Self::CombinedBackplane | Self::SfpPlus => 0x000c,
+            Self::BaseT => 0x0001,
         }
     }
 }
@@ -65,7 +83,7 @@ pub(crate) fn endpoint(config: &NicConfig, slot: &Slot) -> EndpointConfig {
         subsystem_vendor: VENDOR,
         subsystem: config.model.subsystem(),
     };
-    let bars = vec![bar(REGISTERS, SPACE.into()), bar(PF_MSIX, MSIX_SPACE)];
+    let bars = vec![bar(REGISTERS, config.model.registers()), bar(PF_MSIX, MSIX_SPACE)];
     let resources = Resources { msi: Some(1), ..resources(bars, PF_VECTORS, PF_MSIX) };
     let mut endpoint = EndpointConfig::new(identity, resources);
     endpoint.interrupt_pin = true;
@@ -80,7 +98,8 @@ pub(crate) fn endpoint(config: &NicConfig, slot: &Slot) -> EndpointConfig {
 fn sriov(config: &NicConfig) -> SriovConfig {
     let bars = vec![bar(REGISTERS, VF_SPACE.into()), bar(VF_MSIX, MSIX_SPACE)];
     let resources = resources(bars, VF_VECTORS, VF_MSIX);
-    let mut sriov = SriovConfig::new(config.vfs, VF_DEVICE, config.model.subsystem(), resources);
+    let model = config.model;
+    let mut sriov = SriovConfig::new(config.vfs, model.vf_device(), model.subsystem(), resources);
     sriov.with_ari = VfPlacement { offset: 128, stride: 2 };
     sriov.without_ari = VfPlacement { offset: 384, stride: 2 };
     sriov

@@ -1,4 +1,4 @@
-//! The link's registers, and the MDIO bus that nobody is on (82599 datasheet, 8.2.3.22, 3.7.4).
+//! The link's registers, and the MDIO bus of cards that have nobody on it (82599 datasheet, 8.2.3.22, 3.7.4).
 //!
 //! A link that is there at once, 10 Gbit/s, without pause frames. Leaves out negotiation, other speeds and PHYs.
 

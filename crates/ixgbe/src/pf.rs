@@ -56,6 +56,7 @@ impl Chip {
         let special = self
             .interrupts
             .read(offset)
+            .or_else(|| self.phy.as_ref()?.read(offset))
             .or_else(|| self.link.read(offset))
             .or_else(|| self.eeprom.read(offset))
             .or_else(|| self.semaphore.read(offset))
@@ -84,7 +85,8 @@ impl Chip {
             .or_else(|| self.interrupts.write(offset, value))
             .or_else(|| self.eeprom.write(offset, value))
             .or_else(|| self.semaphore.write(offset, value))
-            .or_else(|| self.cage.as_ref()?.write(offset, value));
+            .or_else(|| self.cage.as_ref()?.write(offset, value))
+            .or_else(|| self.phy.as_ref()?.write(offset, value));
         match taken {
             Some(()) => Effect::None,
             None => self.write_general(offset, value),

@@ -270,6 +270,12 @@ impl RxRegisters {
         self.common.control.load(SeqCst) & STRIP_VLAN != 0
     }
 
+    /// RXDCTL.RLPML: bytes of a frame at most, with its check sequence.
+    pub(crate) fn longest(&self) -> Option<usize> {
+        let control = self.common.control.load(SeqCst);
+        (control & LONGEST_ENABLE != 0).then_some((control & LONGEST_MASK) as usize)
+    }
+
     /// SRRCTL: buffer sizes, descriptor type, Drop Enable.
     #[inline]
     pub(crate) fn split(&self) -> u32 {

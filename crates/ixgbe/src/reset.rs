@@ -3,6 +3,7 @@
 
 use crate::chip::Chip;
 use crate::layout::Pool;
+use crate::phy::Phy;
 use crate::queue::QueueIndex;
 use crate::sfp::Cage;
 use crate::spec::filter::{VFRE, VFTE};
@@ -24,6 +25,7 @@ impl Chip {
         self.interrupts.reset();
         self.eeprom.reset();
         self.cage.iter().for_each(Cage::reset);
+        self.phy.iter().for_each(Phy::reset);
         self.semaphore.reset();
         self.statistics.clear();
         self.wishes.clear();

@@ -38,7 +38,7 @@ impl Default for NicConfig {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// More VFs than the chip has.
-    #[error("{0} VFs are too many: an 82599 has at most {MAX_VFS}")]
+    #[error("{0} VFs are too many: the chip has at most {MAX_VFS}")]
     TooManyVfs(u16),
     /// A group address, or all zero.
     #[error("{0} can't be the card's address: it must be unicast and not zero")]

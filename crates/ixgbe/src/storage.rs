@@ -28,13 +28,19 @@ impl Storage {
     /// Power-on state.
     pub(crate) fn reset(&self) {
         self.dwords.iter().for_each(|dword| dword.store(0, SeqCst));
-        let link = match self.model {
+        let own = match self.model {
             Model::CombinedBackplane => [(AUTOC, AUTOC_BACKPLANE), (AUTOC2, 0)],
             Model::SfpPlus => [(AUTOC, AUTOC_FIBER), (AUTOC2, AUTOC2_FIBER)],
+            Model::BaseT => [(AUTOC, 0), (RXPBSIZE, RXPBSIZE_RESET_BASE_T)],
         };
-        for (offset, value) in RESET.into_iter().chain(link) {
+        for (offset, value) in RESET.into_iter().chain(own) {
             self.set(offset, value);
         }
+    }
+
+    /// Which member of the family the card is.
+    pub(crate) fn model(&self) -> Model {
+        self.model
     }
 
     /// The dword at `offset`; 0 where none is.

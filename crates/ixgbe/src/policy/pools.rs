@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use pando_engine::{Filter, HashFilter, MacAddress, Vlan, VlanSet};
 
+use crate::identity::Model;
 use crate::layout::Pool;
 use crate::spec::filter::*;
 use crate::storage::Storage;
@@ -103,6 +104,7 @@ impl<'s> Pools<'s> {
             multicast: if copies { multicast } else { Vec::new() },
             broadcast: on(VMOLR_BAM) && control & FCTRL_BAM != 0 && copies,
             all_multicast: on(VMOLR_MPE) && copies,
+            promiscuous: on(VMOLR_UPE) && self.storage.model() == Model::BaseT,
             vlans: if on(VMOLR_VPE) { self.table.clone() } else { Some(self.passing(pools)) },
             tagged_only: !on(VMOLR_AUPE),
             multicast_hash: self.multicast_hash.clone().filter(|_| on(VMOLR_ROMPE) && copies),

@@ -70,10 +70,11 @@ impl ReceiveQueue {
 impl Pass<'_> {
     /// The longest frame that is plain, whatever its headers say.
     fn longest_plain(&self) -> usize {
+        let most = self.buffers.packet.min(self.longest);
         match (self.buffers.form == Form::OneBuffer && self.globals.strips_crc, self.local) {
             (false, _) => 0,
-            (true, true) => self.buffers.packet,
-            (true, false) => self.buffers.packet.min(self.globals.longest.saturating_sub(CRC)),
+            (true, true) => most,
+            (true, false) => most.min(self.globals.longest.saturating_sub(CRC)),
         }
     }
 }

@@ -13,6 +13,7 @@ use super::verify::Verifier;
 use super::write::Source;
 use super::write_back::{Buffers, Checks, Form, Report};
 use crate::chip::{Assignment, Chip};
+use crate::identity::Model;
 use crate::interrupt::Direction;
 use crate::layout::Pool;
 use crate::policy::Globals;
@@ -46,6 +47,8 @@ pub(super) struct Pass<'p> {
     pool: Option<Pool>,
     pub(super) buffers: Buffers,
     pub(super) strips: bool,
+    /// Bytes of a frame at most, without its check sequence, wherever it comes from.
+    pub(super) longest: usize,
     /// How segments from the wire are joined.
     pub(super) joins: Option<Limits>,
     /// The frames come from this card.
@@ -124,7 +127,7 @@ impl ReceiveQueue {
         let head = frame.head();
         let packet = Packet::of(head);
         let len = frame.len as usize;
-        if !pass.local && !pass.globals.admit(len, &packet) {
+        if len > pass.longest || !pass.local && !pass.globals.admit(len, &packet) {
             pass.oversize += 1;
             return Ok(Outcome::Dropped);
         }
@@ -241,9 +244,11 @@ impl Receive for ReceiveQueue {
         let globals = Globals::read(&chip.storage);
         let buffers = Buffers::of(self.registers().split());
         let strips = self.registers().strips_vlan();
+        let longest = self.registers().longest().filter(|_| chip.storage.model() == Model::BaseT);
         let local = batch.group() == chip.policies.group();
         let may_join =
             !local && globals.coalesces && globals.strips_crc && buffers.form == Form::OneBuffer;
+        let may_join = may_join && longest.is_none();
         let control = self.registers().coalescing().filter(|_| may_join);
         let mut pass = Pass {
             globals,
@@ -251,6 +256,7 @@ impl Receive for ReceiveQueue {
             pool: self.assignment.pool,
             buffers,
             strips,
+            longest: longest.map_or(usize::MAX, |longest| longest.saturating_sub(CRC)),
             joins: control.map(|control| Limits::new(control, buffers.packet, strips, globals)),
             local,
             tail,

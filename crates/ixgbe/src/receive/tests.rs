@@ -2,11 +2,15 @@ mod hostile;
 
 use etherparse::PacketBuilder;
 use pando_engine::{Accepts, Checksum, Offload, Segmentation, SegmentationKind};
+use pando_pci::FunctionId;
 
+use crate::identity::Model;
+use crate::settings::NicConfig;
 use crate::spec::descriptor::*;
 use crate::spec::filter::*;
 use crate::spec::general::*;
 use crate::spec::queue::*;
+use crate::spec::statistics::ROC;
 use crate::testing::{Machine, PfDriver, ReceiveRing, TransmitRing, Wire, eventually};
 
 const ONE_BUFFER: u32 = 1 << SRRCTL_TYPE_SHIFT | SRRCTL_DROP;
@@ -360,5 +364,25 @@ fn without_buffers_frames_wait_a_while_and_are_then_dropped_and_counted() {
             assert_eq!(ring.next().bytes.len(), 61);
             eventually("the counter", || machine.pf().read(counter) == 168);
         });
+    }
+}
+
+#[test]
+fn queues_of_an_x540_have_a_longest_frame_of_their_own() {
+    for (model, longest) in [(Model::CombinedBackplane, 1514), (Model::BaseT, 1000)] {
+        let machine = Machine::new(&NicConfig { model, ..NicConfig::default() });
+        machine.enable(FunctionId::Pf);
+        let (wire, registers) = (Wire::new(&machine, Accepts::empty()), machine.pf());
+        registers.modify(FCTRL, 0, FCTRL_UPE);
+        registers.write(RXCTRL, RXCTRL_ENABLE);
+        let control = LONGEST_ENABLE | 1004;
+        let mut ring = ReceiveRing::new(registers, RECEIVE_LOW, 1, 32, ONE_BUFFER | KIB, control);
+        let lens = [60, 1000, 1001, 64, 1514, 100];
+        lens.iter().for_each(|len| wire.send(&frame(*len), Offload::default()));
+        for len in lens.into_iter().filter(|len| *len <= longest) {
+            assert_eq!(ring.next().bytes, frame(len), "{model:?}");
+        }
+        let refused = lens.iter().filter(|len| **len > longest).count() as u32;
+        eventually("refused frames are counted", || registers.read(ROC) == refused || refused == 0);
     }
 }

@@ -160,6 +160,8 @@ pub(crate) mod fdir {
 }
 /// VLVF: valid.
 pub(crate) const VLVF_VALID: u32 = 1 << 31;
+/// VMOLR: all addresses (X540 alone).
+pub(crate) const VMOLR_UPE: u32 = 1 << 22;
 /// VMOLR: tags of any VLAN.
 pub(crate) const VMOLR_VPE: u32 = 1 << 23;
 /// VMOLR: untagged frames.

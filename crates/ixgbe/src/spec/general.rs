@@ -150,6 +150,8 @@ pub(crate) const FCRT_MASK: u32 = 0x8007_fff0;
 pub(crate) const RXPBSIZE: u32 = 0x0_3c00;
 /// RXPBSIZE 0 after reset: all of 512 KiB.
 pub(crate) const RXPBSIZE_RESET: u32 = 0x8_0000;
+/// The same of an X540: all of 384 KiB.
+pub(crate) const RXPBSIZE_RESET_BASE_T: u32 = 0x6_0000;
 /// Transmit packet buffer sizes, 8, in bytes.
 pub(crate) const TXPBSIZE: u32 = 0x0_cc00;
 /// TXPBSIZE 0 after reset: all of 160 KiB.

@@ -37,6 +37,10 @@ pub(crate) const SRRCTL: u32 = 0x14;
 pub(crate) const TAIL: u32 = 0x18;
 /// RXDCTL, TXDCTL.
 pub(crate) const CONTROL: u32 = 0x28;
+/// RXDCTL: the longest frame, with its check sequence, bits 13:0 (X540 alone).
+pub(crate) const LONGEST_MASK: u32 = 0x3fff;
+/// RXDCTL: there is a longest frame.
+pub(crate) const LONGEST_ENABLE: u32 = 1 << 15;
 /// RSCCTL.
 pub(crate) const RSCCTL: u32 = 0x2c;
 /// RSCCTL: segments are joined, over descriptors as bits 3:2 say.

@@ -2,6 +2,8 @@
 
 use pando_pci::FunctionId;
 
+use crate::identity::Model;
+use crate::settings::NicConfig;
 use crate::spec::filter::*;
 use crate::spec::general::*;
 use crate::spec::interrupt::*;
@@ -65,6 +67,28 @@ fn vf_offsets_follow_ari() {
     assert_eq!(read(0x160 + 0x14), 2 << 16 | 384);
     assert_eq!(read(0x160 + 0x18) >> 16, 0x10ed);
     assert_eq!(read(0x160 + 0x0c), 63 << 16 | 63);
+}
+
+/// What an X540's driver looks at before anything else: ids, BARs, its PHY.
+#[test]
+fn an_x540() {
+    let config = NicConfig { model: Model::BaseT, ..NicConfig::default() };
+    let machine = Machine::new(&config);
+    machine.enable(FunctionId::Pf);
+    let read = |register| machine.config_read(FunctionId::Pf, register);
+    assert_eq!(read(0), 0x1528_8086);
+    assert_eq!(read(0x160 + 0x18) >> 16, 0x1515);
+    machine.config_write(FunctionId::Pf, 0x10, u32::MAX);
+    assert_eq!(read(0x10) & !0xf, !0x1f_ffff, "2 MiB of registers");
+    let pf = machine.pf();
+    assert_eq!(pf.read(0x10_0000), 0, "nothing there");
+    assert_eq!(pf.read(RXPBSIZE), 384 << 10);
+    for cycle in [0, 3] {
+        pf.write(MSCA, 2 | 1 << 16 | cycle << 26 | MSCA_COMMAND);
+        assert_eq!(pf.read(MSCA) & MSCA_COMMAND, 0);
+    }
+    assert_eq!(pf.read(MSRWD) >> 16, 0x0154);
+    assert_ne!(pf.read(LINKS) & LINKS_UP, 0);
 }
 
 /// One entry of the driver's register test.

@@ -1,6 +1,9 @@
 //! Filters of pools: hashes, modes, the default pool, replication, mirrors.
 
 use super::*;
+use crate::identity::Model;
+use crate::policy::pools::Pools;
+use crate::storage::Storage;
 
 const GROUP: [u8; 6] = [1, 0, 0x5e, 0, 0x12, 0x34];
 const STRANGER: [u8; 6] = [2, 9, 9, 9, 9, 9];
@@ -61,6 +64,19 @@ fn a_promiscuous_pf_sees_what_comes_for_nobody_but_not_what_vfs_say() {
     world.wire.send(&frame(STRANGER, address(1), None, 6), Offload::default());
     assert_eq!(world.next(1).0, 6);
     assert!(world.is_quiet(PF));
+}
+
+/// Such a bit is reserved in an 82599.
+#[test]
+fn pools_of_an_x540_can_see_every_address() {
+    for (model, sees) in [(Model::CombinedBackplane, false), (Model::BaseT, true)] {
+        let storage = Storage::new(model);
+        storage.set(VFRE[0], 0b11);
+        storage.set(VMOLR, VMOLR_UPE | VMOLR_AUPE);
+        let pools = Pools::read(&storage);
+        assert_eq!(pools.filter(0b01).promiscuous, sees);
+        assert!(!pools.filter(0b10).promiscuous);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use pando_engine::{Engine, MacAddress, Switch};
 use pando_exerciser::{Exerciser as ExerciserCard, ExerciserConfig};
 use pando_fabric::FabricBuilder;
-use pando_ixgbe::IntelNic;
+use pando_ixgbe::{IntelNic, Model};
 use pando_pci::{Device, Slot};
 use pando_tlp::Link;
 use pando_virtio_net::{NicConfig, VfConfig, VirtioNic};
@@ -153,7 +153,8 @@ impl Cards {
         let switch = self.switch(nic);
         let (device, set_link): (Arc<dyn Device>, SetLink) = match nic.model {
             NicModel::Virtio => self.virtio(nic, slot, link, &switch)?,
-            NicModel::Intel82599 => self.intel(nic, slot, link, &switch)?,
+            NicModel::Intel82599 => self.intel(Model::default(), nic, slot, link, &switch)?,
+            NicModel::IntelX540 => self.intel(Model::BaseT, nic, slot, link, &switch)?,
         };
         if let Some(uplink) = &nic.uplink
             && let Some(cable) = uplinks::plug(uplink, &self.engine, &switch, set_link)
@@ -223,6 +224,7 @@ impl Cards {
 
     fn intel(
         &mut self,
+        model: Model,
         nic: &Nic,
         slot: &Slot,
         link: &Arc<dyn Link>,
@@ -230,6 +232,7 @@ impl Cards {
     ) -> Result<(Arc<dyn Device>, SetLink)> {
         let config = pando_ixgbe::NicConfig {
             name: nic.id.as_str().to_owned(),
+            model,
             mac: MacAddress(nic.mac.octets()),
             vfs: nic.vfs.len() as u16,
             ..pando_ixgbe::NicConfig::default()

@@ -209,7 +209,12 @@ pub(super) const NIC: Section = Section {
             "`true`: all four",
             "Access Control Services between the functions of one device. `false` is no capability.",
         ),
-        key("model", "`\"virtio\"`", "`\"virtio\"`", "What it is."),
+        key(
+            "model",
+            "`\"virtio\"`, `\"82599\"` or `\"x540\"`",
+            "`\"virtio\"`",
+            "What it is: a virtio card, or one of Intel's.",
+        ),
         key(
             "vfs",
             "0 to 255",
@@ -264,7 +269,7 @@ pub(super) const VF: Section = Section {
 
 pub(super) const UPLINK: Section = Section {
     name: "an uplink",
-    about: "The value of `uplink`: exactly one of `loopback`, `tap`, `socket`, `pcap` and `segment`, and what belongs to it. The link state follows the far end (a tap that is up, a peer at a stream socket): the PF's of a virtio card, whose VFs stay connected to each other; that of all functions of an 82599. A card without `uplink` has no cable in its network port; its link is up all the same.",
+    about: "The value of `uplink`: exactly one of `loopback`, `tap`, `socket`, `pcap` and `segment`, and what belongs to it. The link state follows the far end (a tap that is up, a peer at a stream socket): the PF's of a virtio card, whose VFs stay connected to each other; that of all functions of the others. A card without `uplink` has no cable in its network port; its link is up all the same.",
     keys: &[
         key(
             "loopback",

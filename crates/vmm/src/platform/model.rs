@@ -11,6 +11,9 @@ pub enum NicModel {
     /// The Intel 82599.
     #[serde(rename = "82599")]
     Intel82599,
+    /// The Intel X540.
+    #[serde(rename = "x540")]
+    IntelX540,
 }
 
 /// What a model can have, and what it has unless the file says otherwise. Queues are counted in pairs, one receive and one transmit queue.
@@ -41,7 +44,7 @@ pub struct ModelLimits {
 }
 
 /// Every model.
-pub const MODELS: [ModelLimits; 2] = [
+pub const MODELS: [ModelLimits; 3] = [
     ModelLimits {
         model: NicModel::Virtio,
         name: "virtio",
@@ -68,6 +71,19 @@ pub const MODELS: [ModelLimits; 2] = [
         vf_queues: 2,
         mtu: 9710,
     },
+    ModelLimits {
+        model: NicModel::IntelX540,
+        name: "x540",
+        title: "Intel X540 network card",
+        available: true,
+        vfs: 64,
+        queues: 64,
+        budget_max: 128,
+        budget: 128,
+        pf_queues: 64,
+        vf_queues: 2,
+        mtu: 9710,
+    },
 ];
 
 impl NicModel {
@@ -79,6 +95,7 @@ impl NicModel {
         match self {
             Self::Virtio => &MODELS[0],
             Self::Intel82599 => &MODELS[1],
+            Self::IntelX540 => &MODELS[2],
         }
     }
 
@@ -87,6 +104,7 @@ impl NicModel {
         match self {
             Self::Virtio => Self::virtio_bar_bytes(queues),
             Self::Intel82599 => 0x4_0000, // registers of 128 KiB, interrupts of 16 KiB
+            Self::IntelX540 => 0x40_0000, // registers of 2 MiB, interrupts of 16 KiB
         }
     }
 
@@ -94,7 +112,7 @@ impl NicModel {
     pub(super) fn vf_bar_bytes(self, queues: u16) -> u64 {
         match self {
             Self::Virtio => Self::virtio_bar_bytes(queues),
-            Self::Intel82599 => 0x8000, // registers and interrupts of 16 KiB each
+            Self::Intel82599 | Self::IntelX540 => 0x8000, // registers and interrupts of 16 KiB each
         }
     }
 

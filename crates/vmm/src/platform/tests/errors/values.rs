@@ -221,7 +221,7 @@ id = "nic0"
 at = "rp0"
 model = "e1000"
 "#,
-        reports: &["7:9: unknown `model` `e1000`; write `virtio` or `82599`"],
+        reports: &["7:9: unknown `model` `e1000`; write `virtio`, `82599` or `x540`"],
     },
     Case {
         name: "an unknown IOMMU",

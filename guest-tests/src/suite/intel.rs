@@ -6,6 +6,7 @@ mod resets;
 mod segment;
 mod settings;
 mod shares;
+mod x540;
 
 use super::PLATFORM;
 use super::traffic::serve_on_tap;
@@ -27,6 +28,7 @@ pub(super) fn tests() -> Vec<Test> {
         segment::tests(),
         shares::tests(),
         director::tests(),
+        x540::tests(),
         dpdk::tests(),
     ]
     .concat()

@@ -20,6 +20,8 @@ mod vtd;
 
 use crate::test::Test;
 
+pub use payload::FLOOD;
+
 /// The platform that a test gets unless it brings its own: a NIC below a switch, without a cable.
 pub const PLATFORM: &str = r#"
 [[root-port]]

@@ -52,6 +52,17 @@ impl Machines {
         Guest::spawn(&mut command, LIMIT)
     }
 
+    /// A bare-metal guest on Pando.
+    pub(crate) fn payload(&self, platform: &str, elf: &[u8]) -> Result<Guest> {
+        let (file, kernel) = (self.folder.join("platform.toml"), self.folder.join("payload.elf"));
+        fs::write(&file, platform).context("cannot write the platform file")?;
+        fs::write(&kernel, elf).context("cannot write the payload")?;
+        let mut command = Command::new(&self.pando);
+        command.args(["run", "--cpus", "1", "--memory", "128MiB", "--on-reset", "exit"]);
+        command.arg("--platform").arg(file).arg("--kernel").arg(kernel);
+        Guest::spawn(&mut command, LIMIT)
+    }
+
     /// A guest on QEMU that runs `script`; `None` without QEMU.
     pub(crate) fn peer(&self, peer: Peer, script: &str) -> Result<Option<Guest>> {
         let Some(qemu) = &self.qemu else { return Ok(None) };

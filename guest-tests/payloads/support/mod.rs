@@ -12,7 +12,9 @@ pub mod msix;
 pub mod pci;
 pub mod port;
 pub mod report;
+pub mod ring;
 pub mod sriov;
+pub mod time;
 pub mod tree;
 pub mod virtio;
 

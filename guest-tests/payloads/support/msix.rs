@@ -32,10 +32,15 @@ pub struct Msix {
 impl Msix {
     /// The capability of a function whose BARs are placed.
     pub fn of(function: Function) -> Option<Self> {
+        Self::placed(function, |bar| function.bar(bar).address())
+    }
+
+    /// The capability of a function; `bar` tells where a BAR lies.
+    pub fn placed(function: Function, bar: impl Fn(u8) -> u64) -> Option<Self> {
         let at = function.capability(MSIX)?;
         let place = |register| {
             let value = function.read(at + register);
-            function.bar((value & 7) as u8).address() + u64::from(value & !7)
+            bar((value & 7) as u8) + u64::from(value & !7)
         };
         Some(Self { function, at, table: place(TABLE), pending: place(PENDING) })
     }

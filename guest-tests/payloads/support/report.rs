@@ -22,6 +22,11 @@ impl Report {
         self.tell(name, got == wanted, format_args!("is 0x{got:x?} instead of 0x{wanted:x?}"));
     }
 
+    /// A measurement.
+    pub fn value(&self, name: &str, number: u64, unit: &str) {
+        line(format_args!("PANDO:value:{name}:{number}:{unit}"));
+    }
+
     /// All checks were made.
     pub fn finish(&self) {
         line(format_args!("PANDO:end:{}:0:", self.checks));

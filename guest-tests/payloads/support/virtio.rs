@@ -1,4 +1,5 @@
-//! A virtio function driven by polling (virtio 1.3, 2.7 and 4.1): no interrupt, no indirect table, one piece per buffer.
+//! A virtio function (virtio 1.3, 2.7 and 4.1), and a small queue of it driven by polling: no interrupt, no indirect table, one piece
+//! per buffer. `ring.rs` has a queue for speed.
 
 use super::ecam::Function;
 use super::memory::{read_u8, read_u16, read_u32, write_u8, write_u16, write_u32};
@@ -16,6 +17,7 @@ const NUM_QUEUES: u64 = 18;
 const STATUS: u64 = 20;
 const QUEUE_SELECT: u64 = 22;
 const QUEUE_SIZE: u64 = 24;
+const QUEUE_MSIX_VECTOR: u64 = 26;
 const QUEUE_ENABLE: u64 = 28;
 const QUEUE_DESC: u64 = 32;
 const QUEUE_DRIVER: u64 = 40;
@@ -61,11 +63,16 @@ impl Virtio {
 
     /// Resets, and drives it as far as the features; whether it accepts them.
     pub fn negotiate(self) -> bool {
+        self.negotiate_with(0)
+    }
+
+    /// The same with more features, of the first word of their bits.
+    pub fn negotiate_with(self, more: u32) -> bool {
         self.reset();
         self.add_status(ACKNOWLEDGE_AND_DRIVER);
         write_u32(self.common + DEVICE_FEATURE_SELECT, 1);
         let offered = read_u32(self.common + DEVICE_FEATURE);
-        for (word, features) in [(0, 0), (1, FEATURES)] {
+        for (word, features) in [(0, more), (1, FEATURES)] {
             write_u32(self.common + DRIVER_FEATURE_SELECT, word);
             write_u32(self.common + DRIVER_FEATURE, features);
         }
@@ -76,18 +83,20 @@ impl Virtio {
     /// Sets a queue up in the page at `memory`, which is cleared.
     pub fn queue(self, index: u16, memory: u64) -> Queue {
         (0..0x1000).step_by(4).for_each(|offset| write_u32(memory + offset, 0));
+        self.place(index, SIZE, [memory, memory + AVAILABLE, memory + USED], None);
+        Queue { memory, added: 0 }
+    }
+
+    /// Gives a queue its descriptors, its available ring and its used ring, maybe an interrupt, and enables it.
+    pub fn place(self, index: u16, size: u16, rings: [u64; 3], vector: Option<u16>) {
         write_u16(self.common + QUEUE_SELECT, index);
-        write_u16(self.common + QUEUE_SIZE, SIZE);
-        for (register, address) in [
-            (QUEUE_DESC, memory),
-            (QUEUE_DRIVER, memory + AVAILABLE),
-            (QUEUE_DEVICE, memory + USED),
-        ] {
+        write_u16(self.common + QUEUE_SIZE, size);
+        for (register, address) in [QUEUE_DESC, QUEUE_DRIVER, QUEUE_DEVICE].into_iter().zip(rings) {
             write_u32(self.common + register, address as u32);
             write_u32(self.common + register + 4, (address >> 32) as u32);
         }
+        vector.inspect(|vector| write_u16(self.common + QUEUE_MSIX_VECTOR, *vector));
         write_u16(self.common + QUEUE_ENABLE, 1);
-        Queue { memory, added: 0 }
     }
 
     /// Queues live from now on.

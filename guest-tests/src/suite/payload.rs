@@ -12,6 +12,9 @@ macro_rules! elf {
 
 pub(super) const POWER_ON: &[u8] = elf!("power_on");
 
+/// No test but a bench: frames from one VF to another, with a card of two VFs or more.
+pub const FLOOD: &[u8] = elf!("flood");
+
 /// A switch with an exerciser below each of its two ports.
 const EXERCISERS: &str = r#"
 [[root-port]]

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::host::Way;
+use crate::host::{self, Way};
 use crate::kernels::{self, Series};
 use crate::ui::{self, Step};
 use crate::{apt, build, cli, initramfs, nested, packages, paths};
@@ -17,10 +17,20 @@ const SUITE: &str = "/^bookworm(|-security|-updates|-backports)$/";
 /// Belongs to this machine's own loader, and can't be another's.
 const LIBC: &str = "libc6";
 
-/// Builds, gets the peer, and runs it all in L1, or directly where KVM is real.
+/// What a bare-metal guest measures.
+const PAYLOAD: &str = "payload";
+
+/// Builds, gets the peer, and runs it all in L1, or directly where KVM is real. A bare-metal guest runs directly wherever KVM opens.
 pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
     build::release_pando()?;
     let program = whole()?;
+    let filter = options.filter.as_deref().unwrap_or_default();
+    if PAYLOAD.contains(filter) {
+        payload(&program, &folder.join("payload.json"))?;
+    }
+    if filter == PAYLOAD {
+        return Ok(ExitCode::SUCCESS);
+    }
     packages::ensure(packages::GUEST)?;
     let kernel = kernels::get(Series::Stable, false)?;
     let file = folder.join("whole.json");
@@ -31,7 +41,20 @@ pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
     }
     command.extend(["--qemu".into(), qemu()?.into(), "--json".into(), file.clone().into()]);
     command.extend(options.filter.as_ref().map(OsString::from));
-    let status = match Way::choose() {
+    measure(Way::choose(), command, &file)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn payload(program: &Path, file: &Path) -> Result<()> {
+    let way = if host::kvm_opens() { Way::Direct } else { Way::choose() };
+    let mut command = if way == Way::Direct { super::real_time() } else { Vec::new() };
+    command.extend([program.into(), "--payload".into(), "--pando".into(), build::pando().into()]);
+    command.extend(["--json".into(), file.into()]);
+    measure(way, command, file)
+}
+
+fn measure(way: Way, command: Vec<OsString>, file: &Path) -> Result<()> {
+    let status = match way {
         Way::Direct => directly(&command)?,
         Way::Nested => nested::run(nested::Job {
             command,
@@ -43,7 +66,7 @@ pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
     };
     ensure!(status == 0, "the whole-machine benches failed");
     ui::say(&format!("figures: {}", file.display()));
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn whole() -> Result<PathBuf> {

@@ -1,4 +1,4 @@
-//! How a guest is started: on Pando, on QEMU's microvm, on QEMU's q35 with an igb.
+//! How a guest is started: on Pando, on QEMU's microvm, on QEMU's q35 with an igb or with two virtio cards on a bridge.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,21 @@ pub(crate) enum Peer {
         /// With an Intel IOMMU that translates.
         iommu: bool,
     },
+    /// A q35 with two virtio cards, each served by the kernel's vhost-net at a tap of one bridge.
+    VhostNet,
 }
+
+/// Runs a command in a network of its own, which goes with it: a bridge and the two taps of [`Peer::VhostNet`].
+const BRIDGED: &str = r#"
+    ip link add br0 type bridge && ip link set br0 up || exit
+    for tap in tap0 tap1; do
+        ip tuntap add "$tap" mode tap vnet_hdr && ip link set "$tap" master br0 up || exit
+    done
+    exec "$@"
+"#;
+
+/// Where vhost-net is.
+const VHOST_NET: &str = "/dev/vhost-net";
 
 impl Machines {
     /// A guest on Pando that runs `script`, its kernel told `parameters`.
@@ -63,11 +77,12 @@ impl Machines {
         Guest::spawn(&mut command, LIMIT)
     }
 
-    /// A guest on QEMU that runs `script`; `None` without QEMU.
+    /// A guest on QEMU that runs `script`; `None` without QEMU, or where this machine can't have the peer.
     pub(crate) fn peer(&self, peer: Peer, script: &str) -> Result<Option<Guest>> {
         let Some(qemu) = &self.qemu else { return Ok(None) };
-        let mut command = Command::new(qemu.join("usr/bin/qemu-system-x86_64"));
-        command.env("LD_LIBRARY_PATH", libraries(qemu));
+        let Some(mut command) = peer.command() else { return Ok(None) };
+        command.arg(format!("LD_LIBRARY_PATH={}", libraries(qemu)));
+        command.arg(qemu.join("usr/bin/qemu-system-x86_64"));
         command.arg("-L").arg(qemu.join("usr/share/qemu"));
         command.arg("-L").arg(qemu.join("usr/share/seabios"));
         let common = "-accel kvm -cpu host -nodefaults -no-user-config -display none -no-reboot \
@@ -93,6 +108,23 @@ impl Machines {
 }
 
 impl Peer {
+    /// What runs QEMU, as far as `env`.
+    fn command(self) -> Option<Command> {
+        if self != Self::VhostNet {
+            return Some(Command::new("env"));
+        }
+        let bridged = |words: &[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(["--net", "sh", "-c", BRIDGED, "sh"]).args(words);
+            command
+        };
+        let works = bridged(&["test", "-w", VHOST_NET]).status().is_ok_and(|s| s.success());
+        if !works {
+            println!("    vhost-net is left out: it takes root, {VHOST_NET}, taps and a bridge");
+        }
+        works.then(|| bridged(&["env"]))
+    }
+
     fn devices(self) -> Vec<&'static str> {
         match self {
             Self::Microvm => vec!["-machine", "microvm,pit=off,pic=off,rtc=off"],
@@ -112,6 +144,18 @@ impl Peer {
                 ];
                 [iommu, &card].concat()
             }
+            Self::VhostNet => vec![
+                "-machine",
+                "q35",
+                "-netdev",
+                "tap,id=n0,ifname=tap0,script=no,downscript=no,vhost=on",
+                "-device",
+                "virtio-net-pci,addr=2,netdev=n0,mac=02:00:00:00:00:02,romfile=",
+                "-netdev",
+                "tap,id=n1,ifname=tap1,script=no,downscript=no,vhost=on",
+                "-device",
+                "virtio-net-pci,addr=3,netdev=n1,mac=02:00:00:00:00:03,romfile=",
+            ],
         }
     }
 }

@@ -1,4 +1,5 @@
-//! TCP from one VF to another, in one guest with a namespace for each, on every machine in turn.
+//! TCP from one VF to another, in one guest with a namespace for each, on every machine in turn; and between two virtio cards on a
+//! bridge, as guests have them without SR-IOV.
 
 use anyhow::{Context, Result};
 use guest_tests::guest::Guest;
@@ -8,16 +9,18 @@ use crate::machine::{Machines, Peer};
 use crate::report::Report;
 
 /// Who is measured.
-const SUBJECTS: [Subject; 5] = [
+const SUBJECTS: [Subject; 6] = [
     Subject { name: "pando", on: On::Pando("virtio", "none", "") },
     Subject { name: "pando, vtd", on: On::Pando("virtio", "vtd", TRANSLATED) },
     Subject { name: "pando, 82599", on: On::Pando("82599", "none", "") },
-    Subject { name: "igb", on: On::Qemu { iommu: false } },
-    Subject { name: "igb, intel-iommu", on: On::Qemu { iommu: true } },
+    Subject { name: "igb", on: On::Qemu(Peer::Igb { iommu: false }) },
+    Subject { name: "igb, intel-iommu", on: On::Qemu(Peer::Igb { iommu: true }) },
+    Subject { name: "vhost-net", on: On::Qemu(Peer::VhostNet) },
 ];
 
 /// Which of them over which should reach what.
-const RATIOS: [(usize, usize, f64); 4] = [(1, 0, 0.85), (0, 3, 5.0), (2, 3, 5.0), (1, 4, 5.0)];
+const RATIOS: [(usize, usize, f64); 5] =
+    [(1, 0, 0.85), (0, 3, 5.0), (2, 3, 5.0), (1, 4, 5.0), (0, 5, 1.2)];
 
 /// All DMA is translated, and invalidations are batched, as a distribution's kernel does it.
 const TRANSLATED: &str = "intel_iommu=on iommu.strict=0";
@@ -31,9 +34,7 @@ struct Subject {
 enum On {
     /// A card's model, the IOMMU's, and what the kernel is told.
     Pando(&'static str, &'static str, &'static str),
-    Qemu {
-        iommu: bool,
-    },
+    Qemu(Peer),
 }
 
 /// The rate between two VFs of each subject, and the ratios.
@@ -61,11 +62,12 @@ impl On {
     fn guest(self, machines: &Machines) -> Result<Option<Guest>> {
         match self {
             Self::Pando(model, iommu, parameters) => {
-                let script =
-                    if model == "82599" { format!("{IXGBE}{TCP}") } else { TCP.to_owned() };
+                let drivers = if model == "82599" { IXGBE } else { "" };
+                let script = format!("{drivers}{VFS}{TCP}");
                 machines.pando(&card(model, 2, iommu), parameters, &script).map(Some)
             }
-            Self::Qemu { iommu } => machines.peer(Peer::Igb { iommu }, &format!("{IGB}{TCP}")),
+            Self::Qemu(Peer::VhostNet) => machines.peer(Peer::VhostNet, &format!("{CARDS}{TCP}")),
+            Self::Qemu(peer) => machines.peer(peer, &format!("{IGB}{VFS}{TCP}")),
         }
     }
 }
@@ -74,12 +76,20 @@ const IGB: &str = "modprobe -a igb igbvf\n";
 
 const IXGBE: &str = "modprobe -a ixgbe ixgbevf\n";
 
-const TCP: &str = r#"
+/// The two functions of a card with VFs.
+const VFS: &str = r#"
     nic=$(pf)
     ip link set "$(netdev "$nic")" up
     set_vfs "$nic" 2
-    into a "$(netdev "$(vf "$nic" 0)")" 10.0.0.1/24
-    into b "$(netdev "$(vf "$nic" 1)")" 10.0.0.2/24
+    one=$(vf "$nic" 0) two=$(vf "$nic" 1)
+"#;
+
+/// Two cards.
+const CARDS: &str = "one=0000:00:02.0 two=0000:00:03.0\n";
+
+const TCP: &str = r#"
+    into a "$(netdev "$one")" 10.0.0.1/24
+    into b "$(netdev "$two")" 10.0.0.2/24
     reaches b 10.0.0.1
     serve a
     value throughput "$(throughput b 10.0.0.1 --time 5)" Mbit/s

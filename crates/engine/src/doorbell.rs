@@ -24,13 +24,15 @@ struct Core {
 
 struct Event {
     descriptor: Arc<OwnedFd>,
+    /// Who listens, and what to end that with.
+    listener: Arc<Shared>,
     token: u64,
 }
 
 /// Who comes when it is rung.
 pub(crate) enum Target {
     /// The worker that polls this task.
-    Task { task: Weak<Task>, home: Arc<Shared> },
+    Task(Weak<Task>),
     /// Every worker that waits, by its bit.
     Waiters { waiting: AtomicU64, home: usize, workers: Arc<[Arc<Shared>]> },
 }
@@ -58,9 +60,8 @@ impl Doorbell {
             return Ok(event.descriptor.clone());
         }
         let descriptor = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        let made = self.listen(Arc::new(descriptor))?;
-        let descriptor = made.descriptor.clone();
-        *event = Some(made);
+        let descriptor = Arc::new(descriptor);
+        *event = Some(self.listen(descriptor.clone())?);
         Ok(descriptor)
     }
 
@@ -73,8 +74,20 @@ impl Doorbell {
     }
 
     fn listen(&self, descriptor: Arc<OwnedFd>) -> io::Result<Event> {
-        let token = self.0.target.home().listen(&descriptor, self.clone())?;
-        Ok(Event { descriptor, token })
+        let listener = self.0.target.home().ok_or(io::ErrorKind::NotFound)?;
+        let token = listener.listen(&descriptor, self.clone())?;
+        Ok(Event { descriptor, listener, token })
+    }
+
+    /// Its task has another worker now: that one listens. An event that can't be listened to there stays where it is, and rings as
+    /// before by way of the other worker.
+    pub(crate) fn moved(&self) {
+        let mut event = self.0.event.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(before) = &mut *event
+            && let Ok(made) = self.listen(before.descriptor.clone())
+        {
+            std::mem::replace(before, made).end();
+        }
     }
 
     /// From now on the next ring counts.
@@ -100,25 +113,32 @@ impl Doorbell {
     pub(crate) fn remove(&self) {
         let event = self.0.event.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(event) = event {
-            self.0.target.home().unlisten(&event.descriptor, event.token);
+            event.end();
         }
     }
 }
 
+impl Event {
+    fn end(self) {
+        self.listener.unlisten(&self.descriptor, self.token);
+    }
+}
+
 impl Target {
-    fn home(&self) -> &Arc<Shared> {
+    /// Who listens to its events; `None` if the task is gone.
+    fn home(&self) -> Option<Arc<Shared>> {
         match self {
-            Self::Task { home, .. } => home,
-            Self::Waiters { home, workers, .. } => &workers[*home],
+            Self::Task(task) => task.upgrade().map(|task| task.home().clone()),
+            Self::Waiters { home, workers, .. } => Some(workers[*home].clone()),
         }
     }
 
     #[cold]
     fn call(&self) {
         match self {
-            Self::Task { task, home } => {
+            Self::Task(task) => {
                 if let Some(task) = task.upgrade() {
-                    home.hand(task);
+                    task.start();
                 }
             }
             Self::Waiters { waiting, workers, .. } => {

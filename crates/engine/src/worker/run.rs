@@ -1,9 +1,9 @@
 //! A worker's thread: polls the tasks that have work, in turn, and sleeps when none has.
 //!
-//! A task without work is polled for a short while longer, then armed and left alone until its doorbell rings. That while adapts:
-//! it grows when work comes soon after going to sleep, and shrinks when it doesn't.
+//! A task without work is polled for a short while longer, then armed and left alone until its doorbell rings.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use pando_tlp::Participant;
@@ -11,8 +11,10 @@ use rustix::event::Timespec;
 
 use crate::switch::Share;
 
+use super::balance::Balance;
 use super::fair::{Quantum, Turn};
 use super::held::Holder;
+use super::polling::Polling;
 use super::scratch::Scratch;
 use super::shared::Shared;
 use super::task::{Armed, Pass, Task};
@@ -28,11 +30,9 @@ const IDLE_ROUNDS: u32 = 4;
 /// How soon a paused task tries again by itself.
 const RETRY: Duration = Duration::from_micros(5);
 
-/// The longest time to poll for nothing unless somebody says otherwise, and the shortest. Waking a sleeping thread takes 20 to 60 us.
-const LONGEST: Duration = Duration::from_micros(50);
-const SHORTEST: Duration = Duration::from_micros(2);
-
 pub(super) struct Worker {
+    workers: Arc<[Arc<Shared>]>,
+    /// What others use of this one.
     shared: Arc<Shared>,
     participant: Participant,
     scratch: Scratch,
@@ -41,9 +41,9 @@ pub(super) struct Worker {
     /// When to look at doorbells again, and how long that is after the last time.
     hear_at: Instant,
     hearing: Duration,
-    polling: Duration,
-    longest: Duration,
+    polling: Polling,
     quantum: Quantum,
+    balance: Balance,
 }
 
 /// A task that is being polled.
@@ -56,34 +56,40 @@ struct Active {
     /// It is paused, and its receivers wake the worker.
     settled: bool,
     turn: Turn,
+    /// Rounds of late in which it had work.
+    worked: u32,
 }
 
 impl Active {
     fn new(task: Arc<Task>) -> Self {
-        Self { task, idle_since: None, retry_at: None, settled: false, turn: Turn::default() }
+        let turn = Turn::default();
+        Self { task, idle_since: None, retry_at: None, settled: false, turn, worked: 0 }
     }
 }
 
 impl Worker {
+    /// Worker number `number` of `workers`.
     pub(super) fn new(
-        shared: Arc<Shared>,
+        workers: Arc<[Arc<Shared>]>,
+        number: usize,
         participant: Participant,
         scratch: Scratch,
-        longest: Duration,
+        polling: Polling,
     ) -> Self {
         let (active, given) = (Vec::new(), Vec::new());
         let quantum = Quantum::new();
         Self {
-            shared,
+            shared: workers[number].clone(),
+            workers,
             participant,
             scratch,
             active,
             given,
             hear_at: Instant::now(),
             hearing: SOON,
-            polling: longest,
-            longest,
+            polling,
             quantum,
+            balance: Balance::new(Instant::now()),
         }
     }
 
@@ -93,7 +99,10 @@ impl Worker {
         let (mut now, mut worked) = (Instant::now(), true);
         while self.attend() {
             if worked || rounds.is_multiple_of(IDLE_ROUNDS) {
-                now = Instant::now();
+                let before = std::mem::replace(&mut now, Instant::now());
+                if self.balance.is_over(now, worked.then(|| now - before)) {
+                    self.share_out(now);
+                }
             }
             if self.scratch.held.is_due(now) {
                 self.remind(now);
@@ -102,7 +111,7 @@ impl Worker {
             rounds = rounds.wrapping_add(1);
             if !worked && self.active.iter().all(|active| active.settled) {
                 self.sleep();
-                worked = true; // time has passed
+                now = Instant::now();
             } else if now >= self.hear_at {
                 self.hear(now);
             } else if !worked && rounds.is_multiple_of(IDLE_ROUNDS) {
@@ -158,6 +167,7 @@ impl Worker {
         let mut next = 0;
         self.scratch.now = now;
         self.quantum.begin_round();
+        self.balance.begin_round();
         while let Some(active) = self.active.get_mut(next) {
             if active.retry_at.is_some_and(|at| at > now) {
                 next += 1;
@@ -203,10 +213,11 @@ impl Worker {
         active.retry_at = None;
         if pass == Pass::Worked {
             active.idle_since = None;
+            active.worked += 1;
             return true;
         }
         let idle_since = *active.idle_since.get_or_insert(now);
-        let enough = now.saturating_duration_since(idle_since) >= self.polling;
+        let enough = now.saturating_duration_since(idle_since) >= self.polling.time();
         match pass {
             Pass::Gone => return false,
             Pass::Idle if enough => return self.arm(index),
@@ -220,6 +231,25 @@ impl Worker {
         true
     }
 
+    /// At the end of a window: tells others how many tasks compete for this worker, and gives one away if another has fewer.
+    #[cold]
+    fn share_out(&mut self, now: Instant) {
+        let Self { balance, active, workers, shared, .. } = self;
+        let backlogged =
+            |active: &Active| active.task.share.is_some() && balance.is_backlogged(active.worked);
+        let competing = active.iter().filter(|active| backlogged(active)).count();
+        let to = balance.settle(competing, shared, workers);
+        let gives = to.and_then(|to| Some((active.iter().position(backlogged)?, to)));
+        for active in active.iter_mut() {
+            active.worked = 0;
+        }
+        balance.begin(now);
+        if let Some((index, to)) = gives {
+            shared.given.add(1);
+            active.swap_remove(index).task.move_to(to);
+        }
+    }
+
     /// Puts a task to sleep; `false` if it sleeps.
     fn arm(&mut self, index: usize) -> bool {
         let active = &mut self.active[index];
@@ -229,6 +259,7 @@ impl Worker {
 
     /// Sleeps until a doorbell rings, a paused task's time is over, or an interrupt held back is due.
     fn sleep(&mut self) {
+        self.shared.competing.store(0, Ordering::Relaxed);
         let before = Instant::now();
         let paused = self.active.iter().filter_map(|active| active.retry_at);
         let until = paused.chain(self.scratch.held.next()).min();
@@ -239,22 +270,9 @@ impl Worker {
         self.shared.sleep(timeout.as_ref());
         self.hearing = SOON;
         if until.is_none() {
-            self.adapt(before.elapsed());
+            self.polling.slept(before.elapsed());
         }
     }
-
-    /// Learns from how long it slept.
-    fn adapt(&mut self, slept: Duration) {
-        self.polling = if slept < self.longest { self.polling * 2 } else { self.polling / 2 };
-        self.polling = self.polling.max(SHORTEST).min(self.longest);
-    }
-}
-
-/// How long a worker polls for nothing unless somebody says otherwise.
-pub(super) fn default_polling() -> Duration {
-    // Polling takes the time of whoever would have made the work, if there is only one processor.
-    let alone = std::thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
-    if alone { Duration::ZERO } else { LONGEST }
 }
 
 #[cfg(test)]

@@ -23,6 +23,10 @@ pub(crate) struct Shared {
     /// Tasks given to this worker and not stopped, by kind.
     pub(super) tasks: [AtomicUsize; 2],
     pub(super) wakeups: Counter,
+    /// Tasks it has given to other workers.
+    pub(super) given: Counter,
+    /// How many tasks compete for it, as of late; see [`Balance`](super::balance::Balance).
+    pub(super) competing: AtomicUsize,
     stopping: AtomicBool,
     /// There is something in the inbox, or one of the other flags is set.
     attention: AtomicBool,
@@ -57,6 +61,8 @@ impl Shared {
             finished,
             tasks: Default::default(),
             wakeups: Counter::default(),
+            given: Counter::default(),
+            competing: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             attention: AtomicBool::new(false),
             retry: AtomicBool::new(false),

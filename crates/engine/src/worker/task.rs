@@ -1,7 +1,7 @@
 //! A queue given to a worker, and how it is taken away again: the worker locks it for each pass, whoever stops it takes what is
 //! inside out of the lock.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,7 +18,9 @@ use crate::{Doorbell, QueueError, Service};
 /// A queue given to a worker.
 pub(crate) struct Task {
     pub(super) doorbell: Doorbell,
-    home: Arc<Shared>,
+    workers: Arc<[Arc<Shared>]>,
+    /// Which of them it belongs to. Changes with the body locked, while that worker polls it.
+    home: AtomicUsize,
     /// What a transmit queue has in common with its port's others.
     pub(super) share: Option<Arc<Share>>,
     stopping: AtomicBool,
@@ -89,25 +91,50 @@ impl Body {
 }
 
 impl Task {
-    pub(super) fn new(body: Body, home: &Arc<Shared>, on_error: OnError) -> Arc<Self> {
-        home.tasks[body.kind() as usize].fetch_add(1, Ordering::Relaxed);
+    /// A task of worker number `home` of `workers`.
+    pub(super) fn new(
+        body: Body,
+        workers: &Arc<[Arc<Shared>]>,
+        home: usize,
+        on_error: OnError,
+    ) -> Arc<Self> {
+        workers[home].tasks[body.kind() as usize].fetch_add(1, Ordering::Relaxed);
         let share = match &body {
             Body::Transmit(transmitter) => Some(transmitter.share().clone()),
             Body::Service(_) => None,
         };
         Arc::new_cyclic(|task| Self {
             share,
-            doorbell: Doorbell::new(Target::Task { task: task.clone(), home: home.clone() }),
-            home: home.clone(),
+            doorbell: Doorbell::new(Target::Task(task.clone())),
+            workers: workers.clone(),
+            home: AtomicUsize::new(home),
             stopping: AtomicBool::new(false),
             body: Mutex::new(Some(body)),
             on_error: Mutex::new(Some(on_error)),
         })
     }
 
-    /// Lets its worker poll it from now on.
-    pub(super) fn start(self: &Arc<Self>) {
-        self.home.hand(self.clone());
+    /// The worker that it belongs to.
+    pub(crate) fn home(&self) -> &Arc<Shared> {
+        &self.workers[self.home.load(Ordering::Relaxed)]
+    }
+
+    /// Lets its worker poll it from now on. Called by nobody but who took the doorbell's arming away, or its maker.
+    pub(crate) fn start(self: &Arc<Self>) {
+        self.home().hand(self.clone());
+    }
+
+    /// Gives it to another worker; called by its own, which polls it no more.
+    pub(super) fn move_to(self: &Arc<Self>, home: usize) {
+        {
+            let body = self.lock();
+            let Some(kind) = body.as_ref().map(Body::kind) else { return };
+            self.home().tasks[kind as usize].fetch_sub(1, Ordering::Relaxed);
+            self.home.store(home, Ordering::Relaxed);
+            self.home().tasks[kind as usize].fetch_add(1, Ordering::Relaxed);
+        }
+        self.doorbell.moved();
+        self.start();
     }
 
     /// One pass over the queue.
@@ -145,7 +172,7 @@ impl Task {
     pub(super) fn arm_receivers(&self, participant: &mut Participant) -> bool {
         let Some(mut body) = self.enter() else { return true };
         let Some(Body::Transmit(transmitter)) = body.as_mut() else { return true };
-        transmitter.arm_receivers(&participant.enter(), self.home.number)
+        transmitter.arm_receivers(&participant.enter(), self.home().number)
     }
 
     /// Lets a transmit queue send the interrupt that it holds back. Returns when to call again, if it is to be.
@@ -195,7 +222,7 @@ impl Task {
     /// Drops a queue that was taken out of the lock.
     fn release(&self, queue: Option<Body>) {
         if let Some(queue) = queue {
-            self.home.tasks[queue.kind() as usize].fetch_sub(1, Ordering::Relaxed);
+            self.home().tasks[queue.kind() as usize].fetch_sub(1, Ordering::Relaxed);
         }
     }
 

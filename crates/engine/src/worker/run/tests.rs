@@ -8,7 +8,7 @@ use vm_memory::VolatileSlice;
 
 use super::*;
 use crate::switch::Switch;
-use crate::worker::task::Body;
+use crate::worker::task::{Body, Kind};
 use crate::worker::transmit::Transmitter;
 use crate::{
     Accepts, Batch, Filter, Finisher, MacAddress, Offload, Policy, Port, PortKind, QueueError,
@@ -116,8 +116,15 @@ impl World {
             ports.push(port);
         }
         let finisher = Finisher::new();
-        let shared = Arc::new(Shared::new(0, finisher.counters().clone()).unwrap());
-        let worker = Worker::new(shared, epochs.join(), Scratch::new(finisher), default_polling());
+        let shared = |number| Arc::new(Shared::new(number, finisher.counters().clone()).unwrap());
+        let workers = [0, 1].map(shared).into_iter().collect();
+        let worker = Worker::new(
+            workers,
+            0,
+            epochs.join(),
+            Scratch::new(finisher),
+            Polling::up_to(Duration::from_micros(50)),
+        );
         let now = Instant::now();
         let sink = ports.swap_remove(0);
         Self { worker, switch, now, frames, sink, _receivers: receivers, _engine: engine }
@@ -145,7 +152,7 @@ impl World {
         frame.resize(len, 7);
         let queue = Flood { frame, left: frames, sent: sent.clone() };
         let body = Body::Transmit(Box::new(Transmitter::new(Box::new(queue), port, index)));
-        let task = Task::new(body, &self.worker.shared.clone(), Box::new(|_| {}));
+        let task = Task::new(body, &self.worker.workers, 0, Box::new(|_| {}));
         self.worker.active.push(Active::new(task));
         sent
     }
@@ -311,10 +318,44 @@ fn tags_are_inserted_and_stripped_and_the_witness_sees_what_happens() {
 }
 
 #[test]
+fn of_two_tasks_that_compete_one_goes_to_a_worker_that_has_none() {
+    let mut world = World::new();
+    let ports = [1, 2, 3].map(|number| world.port(number));
+    let senders = [ENDLESS, 0, ENDLESS]
+        .iter()
+        .zip(&ports)
+        .map(|(frames, port)| world.sender(port, 0, SINK, 64, *frames));
+    let senders = Vec::from_iter(senders);
+    let other = world.worker.workers[1].clone();
+    let mut given = Vec::new();
+    for (worked, gives) in [
+        (Duration::from_millis(8), 0),
+        (Duration::from_millis(10), 1),
+        (Duration::from_millis(10), 0),
+    ] {
+        world.run(1000);
+        assert!(world.worker.balance.is_over(world.now, Some(worked)));
+        world.worker.share_out(world.now);
+        other.attention(&mut given);
+        assert_eq!(given.len(), gives, "after {worked:?} of 10 ms");
+        for task in given.drain(..) {
+            assert_eq!(task.home().number, 1);
+            assert_eq!(other.tasks[Kind::Transmit as usize].load(Ordering::Relaxed), 1);
+        }
+    }
+    assert_eq!(world.worker.shared.given.get(), 1);
+    assert_eq!(world.worker.active.len(), 1, "the idle one sleeps, a busy one stays");
+    let before = get(&senders);
+    world.run(10);
+    let after = get(&senders);
+    assert!(after[0] == before[0] && after[2] > before[2], "the first has gone");
+}
+
+#[test]
 fn a_worker_without_work_polls_as_long_as_it_is_told() {
     for (longest, rounds) in [(Duration::ZERO, 1), (Duration::from_millis(1), 100)] {
         let mut world = World::new();
-        (world.worker.polling, world.worker.longest) = (longest, longest);
+        world.worker.polling = Polling::up_to(longest);
         let port = world.port(1);
         world.sender(&port, 0, SINK, 64, 0);
         for polled in 0..rounds {

@@ -5,6 +5,7 @@ mod dpdk;
 mod resets;
 mod segment;
 mod settings;
+mod sfp;
 mod shares;
 mod x540;
 
@@ -28,6 +29,7 @@ pub(super) fn tests() -> Vec<Test> {
         segment::tests(),
         shares::tests(),
         director::tests(),
+        sfp::tests(),
         x540::tests(),
         dpdk::tests(),
     ]

@@ -56,7 +56,7 @@ fn waking() -> Duration {
         let (wake, woken) = channel::<Instant>();
         let mut times = std::thread::scope(|scope| {
             let sleeper = scope.spawn(move || Vec::from_iter(woken.iter().map(|at| at.elapsed())));
-            for _ in 0..5 {
+            for _ in 0..9 {
                 std::thread::sleep(Duration::from_millis(1)); // it falls asleep
                 let _ = wake.send(Instant::now()); // fails if the sleeper is gone: then there is less to take the median of
             }

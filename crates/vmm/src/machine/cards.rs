@@ -154,6 +154,7 @@ impl Cards {
         let (device, set_link): (Arc<dyn Device>, SetLink) = match nic.model {
             NicModel::Virtio => self.virtio(nic, slot, link, &switch)?,
             NicModel::Intel82599 => self.intel(Model::default(), nic, slot, link, &switch)?,
+            NicModel::Intel82599Sfp => self.intel(Model::SfpPlus, nic, slot, link, &switch)?,
             NicModel::IntelX540 => self.intel(Model::BaseT, nic, slot, link, &switch)?,
         };
         if let Some(uplink) = &nic.uplink

@@ -211,9 +211,9 @@ pub(super) const NIC: Section = Section {
         ),
         key(
             "model",
-            "`\"virtio\"`, `\"82599\"` or `\"x540\"`",
+            "`\"virtio\"`, `\"82599\"`, `\"82599-sfp\"` or `\"x540\"`",
             "`\"virtio\"`",
-            "What it is: a virtio card, or one of Intel's.",
+            "What it is: a virtio card, or one of Intel's, `82599-sfp` with a copper cable in its SFP+ cage.",
         ),
         key(
             "vfs",

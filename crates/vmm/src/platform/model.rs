@@ -11,6 +11,9 @@ pub enum NicModel {
     /// The Intel 82599.
     #[serde(rename = "82599")]
     Intel82599,
+    /// The Intel 82599 with an SFP+ cage.
+    #[serde(rename = "82599-sfp")]
+    Intel82599Sfp,
     /// The Intel X540.
     #[serde(rename = "x540")]
     IntelX540,
@@ -44,7 +47,7 @@ pub struct ModelLimits {
 }
 
 /// Every model.
-pub const MODELS: [ModelLimits; 3] = [
+pub const MODELS: [ModelLimits; 4] = [
     ModelLimits {
         model: NicModel::Virtio,
         name: "virtio",
@@ -58,33 +61,27 @@ pub const MODELS: [ModelLimits; 3] = [
         vf_queues: 1,
         mtu: 9216,
     },
-    ModelLimits {
-        model: NicModel::Intel82599,
-        name: "82599",
-        title: "Intel 82599 network card",
-        available: true,
-        vfs: 64,
-        queues: 64,
-        budget_max: 128,
-        budget: 128,
-        pf_queues: 64,
-        vf_queues: 2,
-        mtu: 9710,
-    },
-    ModelLimits {
-        model: NicModel::IntelX540,
-        name: "x540",
-        title: "Intel X540 network card",
-        available: true,
-        vfs: 64,
-        queues: 64,
-        budget_max: 128,
-        budget: 128,
-        pf_queues: 64,
-        vf_queues: 2,
-        mtu: 9710,
-    },
+    intel(NicModel::Intel82599, "82599", "Intel 82599 network card"),
+    intel(NicModel::Intel82599Sfp, "82599-sfp", "Intel 82599 network card with an SFP+ cage"),
+    intel(NicModel::IntelX540, "x540", "Intel X540 network card"),
 ];
+
+/// What Intel's cards have in common.
+const fn intel(model: NicModel, name: &'static str, title: &'static str) -> ModelLimits {
+    ModelLimits {
+        model,
+        name,
+        title,
+        available: true,
+        vfs: 64,
+        queues: 64,
+        budget_max: 128,
+        budget: 128,
+        pf_queues: 64,
+        vf_queues: 2,
+        mtu: 9710,
+    }
+}
 
 impl NicModel {
     /// What a card is when the file doesn't say.
@@ -95,7 +92,8 @@ impl NicModel {
         match self {
             Self::Virtio => &MODELS[0],
             Self::Intel82599 => &MODELS[1],
-            Self::IntelX540 => &MODELS[2],
+            Self::Intel82599Sfp => &MODELS[2],
+            Self::IntelX540 => &MODELS[3],
         }
     }
 
@@ -103,7 +101,7 @@ impl NicModel {
     pub(super) fn pf_bar_bytes(self, queues: u16) -> u64 {
         match self {
             Self::Virtio => Self::virtio_bar_bytes(queues),
-            Self::Intel82599 => 0x4_0000, // registers of 128 KiB, interrupts of 16 KiB
+            Self::Intel82599 | Self::Intel82599Sfp => 0x4_0000, // registers of 128 KiB, interrupts of 16 KiB
             Self::IntelX540 => 0x40_0000, // registers of 2 MiB, interrupts of 16 KiB
         }
     }
@@ -112,7 +110,8 @@ impl NicModel {
     pub(super) fn vf_bar_bytes(self, queues: u16) -> u64 {
         match self {
             Self::Virtio => Self::virtio_bar_bytes(queues),
-            Self::Intel82599 | Self::IntelX540 => 0x8000, // registers and interrupts of 16 KiB each
+            // Registers and interrupts of 16 KiB each.
+            Self::Intel82599 | Self::Intel82599Sfp | Self::IntelX540 => 0x8000,
         }
     }
 

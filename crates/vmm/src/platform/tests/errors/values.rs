@@ -221,7 +221,7 @@ id = "nic0"
 at = "rp0"
 model = "e1000"
 "#,
-        reports: &["7:9: unknown `model` `e1000`; write `virtio`, `82599` or `x540`"],
+        reports: &["7:9: unknown `model` `e1000`; write `virtio`, `82599`, `82599-sfp` or `x540`"],
     },
     Case {
         name: "an unknown IOMMU",

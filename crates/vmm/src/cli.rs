@@ -72,7 +72,7 @@ struct Run {
     /// Threads that move packets [default: the number of CPUs here, at most one per card]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
-    /// How long they poll for more before they sleep, 0us to 1s [default: the platform file's, else the host's choice: four times what waking a thread takes]
+    /// How long they poll for more before they sleep, 0us to 1s [default: the platform file's, else the host's choice: ten times what waking a thread takes]
     #[arg(long, value_name = "TIME")]
     poll: Option<PollTime>,
     /// Where a report of every part's state and counters goes when the machine ends, and on SIGUSR1 [default: standard error,

@@ -1,8 +1,8 @@
 //! How long a worker without work polls before it sleeps.
 //!
 //! Waking a thread costs whoever wakes it, and that is a guest's processor, with work to do; polling costs a processor that has
-//! none. So the longest time is a few times what waking costs on this host, and within it a worker learns: it polls for longer when
-//! that would have spared it going to sleep, and for less when it would not.
+//! none. Work that comes so seldom that waking takes less than a tenth of the time is not polled for. Within that a worker learns: it
+//! polls for longer when that would have spared it going to sleep, and for less when it would not.
 
 use std::sync::OnceLock;
 use std::sync::mpsc::channel;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const SHORTEST: Duration = Duration::from_micros(2);
 
 /// The host's choice of the longest: so many times what waking takes, and its limits.
-const TIMES_WAKING: u32 = 4;
+const TIMES_WAKING: u32 = 10;
 const LEAST: Duration = Duration::from_micros(50);
 const MOST: Duration = Duration::from_millis(2);
 

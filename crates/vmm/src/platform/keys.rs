@@ -96,7 +96,7 @@ pub(super) const MACHINE: Section = Section {
             "poll",
             "a time, `\"0us\"` to `\"1s\"`",
             "the host's choice",
-            "How long they poll for more, at most, before they sleep; `--poll` overrides it. The host's choice is four times what waking a thread takes there (50 us to 2 ms), and nothing with one CPU. Longer is quicker for rare frames, and takes a CPU.",
+            "How long they poll for more, at most, before they sleep; `--poll` overrides it. The host's choice is ten times what waking a thread takes there (50 us to 2 ms), and nothing with one CPU. Longer is quicker for rare frames, and takes a CPU.",
         ),
     ],
 };

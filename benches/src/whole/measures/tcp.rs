@@ -42,9 +42,12 @@ pub(super) fn tcp(machines: &Machines, rounds: usize, report: &mut Report) -> Re
     let mut rates = SUBJECTS.map(|_| Vec::new());
     for _ in 0..rounds {
         for (subject, rates) in SUBJECTS.iter().zip(&mut rates) {
-            rates.extend(sample(subject.name, || {
-                subject.on.guest(machines)?.map(throughput).transpose()
-            })?);
+            let rate =
+                sample(subject.name, || subject.on.guest(machines)?.map(throughput).transpose())?;
+            if let Some(rate) = rate {
+                println!("    {}: {rate:.0} Mbit/s", subject.name); // each takes half a minute
+            }
+            rates.extend(rate);
         }
     }
     for (subject, rates) in SUBJECTS.iter().zip(&rates).filter(|(_, rates)| !rates.is_empty()) {

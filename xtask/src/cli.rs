@@ -117,7 +117,7 @@ pub(crate) struct Nested {
     /// Memory of the nested machine
     #[arg(long, default_value = nested::MEMORY)]
     pub(crate) memory: String,
-    /// Give the nested machine one processor, on this one of the host's: guests with several run surer so
+    /// Give the nested machine one processor, on this one of the host's, emulated by Debian 12's QEMU instead of the newest
     #[arg(long)]
     pub(crate) core: Option<usize>,
     /// The command and its arguments, run in the current folder

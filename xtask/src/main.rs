@@ -14,6 +14,7 @@ mod modules;
 mod nested;
 mod packages;
 mod paths;
+mod qemu;
 mod scratch;
 mod test;
 mod ui;

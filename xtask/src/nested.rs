@@ -20,7 +20,7 @@ use self::job::Folder;
 use self::streams::Port;
 use crate::kernels::{self, Kernel, Series};
 use crate::ui::{self, Step};
-use crate::{initramfs, packages};
+use crate::{initramfs, packages, qemu};
 
 const INIT: &str = include_str!("nested/init.sh");
 
@@ -46,10 +46,9 @@ pub(crate) struct Job {
     pub(crate) command: Vec<OsString>,
     /// L1's memory, as QEMU writes it.
     pub(crate) memory: String,
-    /// The host's processor that L1's only one runs on; without it, L1 has two that run anywhere.
-    ///
-    /// TCG's SVM changes a processor's pending interrupts without a lock, and guests of several processors in an L1 of several
-    /// die by a triple fault or wait for ever, a few in a hundred. With all of QEMU's threads on one processor they don't.
+    /// The host's processor that L1's only one runs on; without it, L1 has two that run anywhere, and [the newest QEMU](qemu::newest)
+    /// emulates them: with this machine's, older one a few guests in a hundred die or wait for ever unless all of QEMU's threads
+    /// are on one processor.
     pub(crate) core: Option<usize>,
     /// Whether the job reads this process's stdin; without it, it reads an empty one.
     pub(crate) with_stdin: bool,
@@ -95,7 +94,11 @@ fn qemu(kernel: &Kernel, folder: &Folder, job: &Job) -> Result<Command> {
     if let Some(core) = job.core {
         qemu.args(["taskset", "--cpu-list", &core.to_string()]);
     }
-    qemu.args(["qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot"]);
+    match job.core {
+        Some(_) => qemu.arg("qemu-system-x86_64"),
+        None => qemu.arg(qemu::newest()?),
+    };
+    qemu.args(["-nodefaults", "-display", "none", "-no-reboot"]);
     qemu.args(["-accel", "tcg,thread=multi", "-cpu", "EPYC,+svm,+npt", "-machine", "q35"]);
     qemu.args(["-smp", if job.core.is_some() { "1" } else { "2" }, "-m", &job.memory]);
     qemu.args(["-virtfs", "local,path=/,mount_tag=host,security_model=none,multidevs=remap"]);

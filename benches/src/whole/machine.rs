@@ -80,11 +80,7 @@ impl Machines {
     /// A guest on QEMU that runs `script`; `None` without QEMU, or where this machine can't have the peer.
     pub(crate) fn peer(&self, peer: Peer, script: &str) -> Result<Option<Guest>> {
         let Some(qemu) = &self.qemu else { return Ok(None) };
-        let Some(mut command) = peer.command() else { return Ok(None) };
-        command.arg(format!("LD_LIBRARY_PATH={}", libraries(qemu)));
-        command.arg(qemu.join("usr/bin/qemu-system-x86_64"));
-        command.arg("-L").arg(qemu.join("usr/share/qemu"));
-        command.arg("-L").arg(qemu.join("usr/share/seabios"));
+        let Some(mut command) = peer.command(qemu) else { return Ok(None) };
         let common = "-accel kvm -cpu host -nodefaults -no-user-config -display none -no-reboot \
                       -serial stdio -smp 1 -m 1G";
         command.args(common.split_whitespace()).args(peer.devices());
@@ -108,21 +104,25 @@ impl Machines {
 }
 
 impl Peer {
-    /// What runs QEMU, as far as `env`.
-    fn command(self) -> Option<Command> {
+    /// What runs QEMU, without its arguments.
+    fn command(self, qemu: &Path) -> Option<Command> {
         if self != Self::VhostNet {
-            return Some(Command::new("env"));
+            return Some(Command::new(qemu));
         }
-        let bridged = |words: &[&str]| {
+        let bridged = || {
             let mut command = Command::new("unshare");
-            command.args(["--net", "sh", "-c", BRIDGED, "sh"]).args(words);
+            command.args(["--net", "sh", "-c", BRIDGED, "sh"]);
             command
         };
-        let works = bridged(&["test", "-w", VHOST_NET]).status().is_ok_and(|s| s.success());
+        let works = bridged().args(["test", "-w", VHOST_NET]).status().is_ok_and(|s| s.success());
         if !works {
             println!("    vhost-net is left out: it takes root, {VHOST_NET}, taps and a bridge");
         }
-        works.then(|| bridged(&["env"]))
+        works.then(|| {
+            let mut command = bridged();
+            command.arg(qemu);
+            command
+        })
     }
 
     fn devices(self) -> Vec<&'static str> {
@@ -158,10 +158,4 @@ impl Peer {
             ],
         }
     }
-}
-
-/// The folders of the libraries that were unpacked with QEMU.
-fn libraries(qemu: &Path) -> String {
-    let folders = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"];
-    folders.map(|folder| qemu.join(folder).display().to_string()).join(":")
 }

@@ -32,7 +32,7 @@ struct Options {
     /// An archive of the guests' initramfs; may be given several times
     #[arg(long)]
     initrd: Vec<PathBuf>,
-    /// The folder that QEMU's packages are unpacked in; without it, the peer is left out
+    /// QEMU's program; without it, the peers are left out
     #[arg(long)]
     qemu: Option<PathBuf>,
     /// Rounds

@@ -1,4 +1,4 @@
-//! `cargo xtask bench --whole`: whole machines in L1, with QEMU 10 from bookworm-backports as the peer.
+//! `cargo xtask bench --whole`: whole machines in L1, with the newest QEMU as the peer.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::host::{self, Way};
 use crate::kernels::{self, Series};
-use crate::ui::{self, Step};
-use crate::{apt, build, cli, initramfs, nested, packages, paths};
-
-/// Where QEMU 10 comes from, and the releases whose libraries go with this machine's.
-const SUITE: &str = "/^bookworm(|-security|-updates|-backports)$/";
-
-/// Belongs to this machine's own loader, and can't be another's.
-const LIBC: &str = "libc6";
+use crate::{build, cli, initramfs, nested, packages, paths, qemu, ui};
 
 /// What a bare-metal guest measures.
 const PAYLOAD: &str = "payload";
@@ -39,7 +32,7 @@ pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
     for archive in [initramfs::tools()?, kernel.guest_modules()] {
         command.extend(["--initrd".into(), archive.into()]);
     }
-    command.extend(["--qemu".into(), qemu()?.into(), "--json".into(), file.clone().into()]);
+    command.extend(["--qemu".into(), qemu::newest()?.into(), "--json".into(), file.clone().into()]);
     command.extend(options.filter.as_ref().map(OsString::from));
     measure(Way::choose(), command, &file)?;
     Ok(ExitCode::SUCCESS)
@@ -84,36 +77,4 @@ fn directly(command: &[OsString]) -> Result<i32> {
     let status =
         Command::new(program).args(arguments).status().context("cannot run the benches")?;
     status.code().context("the benches were killed")
-}
-
-/// QEMU and the libraries that this machine lacks in its version, unpacked and not installed.
-fn qemu() -> Result<PathBuf> {
-    let folder = paths::guest("qemu-10")?;
-    let stamp = folder.join("whole");
-    if !stamp.is_file() {
-        let step = Step::start("getting QEMU 10 from Debian's backports");
-        let archive = apt::Archive::open(&step)?;
-        let here = installed()?;
-        for package in archive.resolve(&step, SUITE, "qemu-system-x86")? {
-            let apt::Package { name, version } = &package;
-            if name == LIBC {
-                continue;
-            }
-            if !here.lines().any(|line| line == format!("{name} {version}")) {
-                archive.unpack(&step, &package, &folder)?;
-            }
-        }
-        std::fs::write(&stamp, "")?;
-        step.done();
-    }
-    Ok(folder)
-}
-
-/// `NAME VERSION` of every package of this machine.
-fn installed() -> Result<String> {
-    let list = Command::new("dpkg-query")
-        .args(["--show", "--showformat", "${Package} ${Version}\n"])
-        .output()
-        .context("cannot run dpkg-query")?;
-    Ok(String::from_utf8_lossy(&list.stdout).into_owned())
 }

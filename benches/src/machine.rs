@@ -26,7 +26,7 @@ use translation::{Mapper, Unit};
 use bus::Bars;
 
 pub(crate) use bus::Bus;
-pub(crate) use function::VirtualFunction;
+pub(crate) use function::{Layout, VirtualFunction};
 pub(crate) use intel::Registers;
 
 /// Where configuration space lies.
@@ -207,6 +207,7 @@ impl Card<'_> {
             vf_queue_pairs: 1,
             queue_size: 256,
             mtu: 9000,
+            packed_rings: true,
             ..NicConfig::default()
         };
         let card = VirtioNic::new(&config, &Slot::default(), link, self.engine, self.switch)?;

@@ -9,6 +9,7 @@ mod latency;
 mod machine;
 mod many;
 mod memory;
+mod packed;
 mod page;
 mod parts;
 mod peers;
@@ -85,6 +86,7 @@ fn main() -> Result<ExitCode> {
     processors.drive()?;
     forward::run(&effort, processors, &mut report)?;
     vtd::run(&effort, processors, &mut report)?;
+    packed::run(&effort, processors, &mut report)?;
     intel::run(&effort, processors, &mut report)?;
     latency::run(&effort, processors, &mut report)?;
     many::run(&effort, processors, &mut report)?;

@@ -37,6 +37,26 @@ const FEATURES: u64 = 1 << 0
     | 1 << 32
     | 1 << 33;
 
+/// How a VF's rings lie in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Layout {
+    Split,
+    Packed,
+    /// Packed, and buffers are used in order.
+    PackedInOrder,
+}
+
+impl Layout {
+    /// RING_PACKED and IN_ORDER.
+    fn features(self) -> u64 {
+        match self {
+            Self::Split => 0,
+            Self::Packed => 1 << 34,
+            Self::PackedInOrder => 1 << 34 | 1 << 35,
+        }
+    }
+}
+
 /// Queue numbers.
 const RECEIVE: u16 = 0;
 const TRANSMIT: u16 = 1;
@@ -48,19 +68,31 @@ pub(crate) struct VirtualFunction {
 }
 
 impl VirtualFunction {
-    /// Starts VF number `vf` with these rings.
+    /// Starts VF number `vf` with these split rings.
     pub(crate) fn start(
         machine: &Machine,
         vf: u16,
         receive: RingPlace,
         transmit: RingPlace,
     ) -> Result<Self> {
+        Self::with(machine, vf, Layout::Split, receive, transmit)
+    }
+
+    /// Starts VF number `vf` with these rings.
+    pub(crate) fn with(
+        machine: &Machine,
+        vf: u16,
+        layout: Layout,
+        receive: RingPlace,
+        transmit: RingPlace,
+    ) -> Result<Self> {
+        let features = FEATURES | layout.features();
         let function =
             Self { fabric: machine.fabric.clone(), registers: machine.bus.registers(vf) };
         function.write(at::STATUS, 1, 3);
         for half in 0..2 {
             function.write(at::FEATURE_SELECT, 4, half);
-            function.write(at::FEATURES, 4, FEATURES >> (32 * half) & 0xffff_ffff);
+            function.write(at::FEATURES, 4, features >> (32 * half) & 0xffff_ffff);
         }
         function.write(at::STATUS, 1, 0xb);
         ensure!(function.read(at::STATUS) == 0xb, "VF {vf} refuses the features");

@@ -79,7 +79,10 @@ const HELD: &str = r#"
     for limit in 11 13; do # the driver takes none below
         check "a limit of $limit Mbit/s" ip link set "$dev" vf 0 max_tx_rate "$limit"
         sleep 1
-        held=$(rate)
+        held=0
+        for window in 1 2 3; do # a busy machine may give the guest nothing for the length of one
+            [ "$held" -ge "$((limit * 950))" ] || held=$(rate)
+        done
         check "it is not exceeded ($held kbit/s)" [ "$held" -le "$((limit * 1050))" ]
         ip link set "$dev" vf 0 max_tx_rate 0
         sleep 1

@@ -4,7 +4,7 @@
 mod link;
 mod ring;
 
-pub(crate) use link::{BATCH, Link, Side};
+pub(crate) use link::{BATCH, Link, Sample, Side, pass_for};
 pub(crate) use ring::{Care, Ring, RingPlace};
 
 use anyhow::Result;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use vm_memory::{Bytes, VolatileSlice};
 
 use crate::Effort;
-use crate::driver::{self, BATCH, HEADER, SIZE, Shape};
+use crate::driver::{self, BATCH, HEADER, SIZE, Sample, Shape};
 use crate::forward::Pando;
 use crate::machine::{Machine, Plan, Registers, mac};
 use crate::memory::Memory;
@@ -20,9 +20,6 @@ const COMMAND: u32 = 1 << 29 | 3 << 20 | 1 << 25 | 1 << 24 | 1 << 27;
 
 /// Bytes of a receive buffer.
 const BUFFER: u64 = 2048;
-
-/// Passes between two looks at the clock.
-const PASSES: u32 = 32;
 
 /// Measures it.
 pub(crate) fn run(effort: &Effort, processors: Processors, report: &mut Report) -> Result<()> {
@@ -89,7 +86,7 @@ impl Flow {
     /// Mpps over `time`, after a tenth of it unmeasured.
     fn flood(&mut self, time: Duration) -> f64 {
         self.send_for(time / 10);
-        let mpps = self.send_for(time);
+        let mpps = self.send_for(time).mpps();
         let start = Instant::now();
         while self.transmit.head != self.transmit.tail && start.elapsed() < time {
             self.transmit.take_sent();
@@ -98,22 +95,14 @@ impl Flow {
         mpps
     }
 
-    fn send_for(&mut self, time: Duration) -> f64 {
-        let start = Instant::now();
-        let mut frames = 0;
-        loop {
-            for _ in 0..PASSES {
-                self.transmit.take_sent();
-                if SIZE - 1 - self.transmit.given() >= BATCH {
-                    self.transmit.send(BATCH, self.frame);
-                }
-                frames += self.take();
+    fn send_for(&mut self, time: Duration) -> Sample {
+        driver::pass_for(time, || {
+            self.transmit.take_sent();
+            if SIZE - 1 - self.transmit.given() >= BATCH {
+                self.transmit.send(BATCH, self.frame);
             }
-            let elapsed = start.elapsed();
-            if elapsed >= time {
-                return frames as f64 / elapsed.as_secs_f64() / 1e6;
-            }
-        }
+            self.take()
+        })
     }
 
     fn take(&mut self) -> u64 {

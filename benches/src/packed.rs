@@ -8,7 +8,7 @@ use anyhow::Result;
 use vm_memory::{Bytes, VolatileSlice};
 
 use crate::Effort;
-use crate::driver::{self, BATCH, HEADER, RingPlace, SIZE, Shape};
+use crate::driver::{self, BATCH, HEADER, RingPlace, SIZE, Sample, Shape};
 use crate::forward::Pando;
 use crate::machine::{Layout, Machine, Plan, VirtualFunction, mac};
 use crate::memory::Memory;
@@ -24,9 +24,6 @@ const USED: u16 = 1 << 15;
 /// What event suppression says.
 const DISABLED: u16 = 1;
 const AT_DESCRIPTOR: u16 = 2;
-
-/// Passes between two looks at the clock.
-const PASSES: u32 = 32;
 
 /// Measures it.
 pub(crate) fn run(effort: &Effort, processors: Processors, report: &mut Report) -> Result<()> {
@@ -104,7 +101,7 @@ impl Flow {
     fn flood(&mut self, time: Duration) -> f64 {
         self.take();
         self.send_for(time / 10);
-        let mpps = self.send_for(time);
+        let mpps = self.send_for(time).mpps();
         let start = Instant::now();
         while self.transmit.in_flight() > 0 && start.elapsed() < time {
             self.transmit.take();
@@ -113,22 +110,14 @@ impl Flow {
         mpps
     }
 
-    fn send_for(&mut self, time: Duration) -> f64 {
-        let start = Instant::now();
-        let mut frames = 0;
-        loop {
-            for _ in 0..PASSES {
-                self.transmit.take();
-                if SIZE - self.transmit.in_flight() >= BATCH && self.transmit.give(BATCH) {
-                    self.sender.ring_transmit();
-                }
-                frames += self.take();
+    fn send_for(&mut self, time: Duration) -> Sample {
+        driver::pass_for(time, || {
+            self.transmit.take();
+            if SIZE - self.transmit.in_flight() >= BATCH && self.transmit.give(BATCH) {
+                self.sender.ring_transmit();
             }
-            let elapsed = start.elapsed();
-            if elapsed >= time {
-                return frames as f64 / elapsed.as_secs_f64() / 1e6;
-            }
-        }
+            self.take()
+        })
     }
 
     /// Takes what has arrived, and gives its buffers back.

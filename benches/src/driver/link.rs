@@ -46,6 +46,22 @@ impl Sample {
     }
 }
 
+/// Does `pass`, which tells how many frames have arrived, over and over for `time`.
+#[inline]
+pub(crate) fn pass_for(time: Duration, mut pass: impl FnMut() -> u64) -> Sample {
+    let start = Instant::now();
+    let mut frames = 0;
+    loop {
+        for _ in 0..PASSES {
+            frames += pass();
+        }
+        let elapsed = start.elapsed();
+        if elapsed >= time {
+            return Sample { frames, time: elapsed };
+        }
+    }
+}
+
 impl Link<'_> {
     /// Sends as fast as the rings take it: for a tenth of `time` unmeasured, then for `time`; then lets everything arrive.
     pub(crate) fn flood(&mut self, time: Duration) -> Sample {
@@ -88,18 +104,10 @@ impl Link<'_> {
     }
 
     fn send_for(&mut self, time: Duration) -> Sample {
-        let start = Instant::now();
-        let mut frames = 0;
-        loop {
-            for _ in 0..PASSES {
-                self.send();
-                frames += self.receive();
-            }
-            let elapsed = start.elapsed();
-            if elapsed >= time {
-                return Sample { frames, time: elapsed };
-            }
-        }
+        pass_for(time, || {
+            self.send();
+            self.receive()
+        })
     }
 
     #[inline]

@@ -83,8 +83,8 @@ impl Engine {
         Self::polling(workers, epochs, None)
     }
 
-    /// The same; without work each polls for `longest` at most before it sleeps. `None`: for ten times what
-    /// waking a thread takes on this host, 50 us to 2 ms, and not at all on a host with one processor.
+    /// The same; without work each polls for `longest` at most before it sleeps. `None`: for ten times what waking a thread takes on
+    /// this host, 50 us to 2 ms, and not at all on a host with one processor.
     pub fn polling(
         workers: usize,
         epochs: Arc<Epochs>,

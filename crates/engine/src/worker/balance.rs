@@ -18,19 +18,14 @@ const WINDOW: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct Balance {
     since: Instant,
-    now: Instant,
     worked: Duration,
     rounds: u32,
 }
 
 impl Balance {
+    /// A window that begins now.
     pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, now, worked: Duration::ZERO, rounds: 0 }
-    }
-
-    /// Begins a window.
-    pub(super) fn begin(&mut self, now: Instant) {
-        *self = Self::new(now);
+        Self { since: now, worked: Duration::ZERO, rounds: 0 }
     }
 
     #[inline]
@@ -42,7 +37,6 @@ impl Balance {
     #[inline]
     pub(super) fn is_over(&mut self, now: Instant, worked: Option<Duration>) -> bool {
         self.worked += worked.unwrap_or_default();
-        self.now = now;
         now - self.since >= WINDOW
     }
 
@@ -51,14 +45,15 @@ impl Balance {
         worked > self.rounds / 2
     }
 
-    /// Tells that `competing` tasks were backlogged. Returns the worker that is to have one of them.
+    /// At `now`, its end: tells that `competing` tasks were backlogged. Returns the worker that is to have one of them.
     pub(super) fn settle(
         &self,
+        now: Instant,
         competing: usize,
         own: &Shared,
         workers: &[Arc<Shared>],
     ) -> Option<usize> {
-        let time = self.now - self.since;
+        let time = now - self.since;
         // Somebody who is half idle can take more, whatever it has.
         let competing = if self.worked * 2 < time { 0 } else { competing.max(1) };
         own.competing.store(competing, Ordering::Relaxed);
@@ -104,7 +99,11 @@ mod tests {
             assert!(!balance.is_over(now + WINDOW / 2, None));
             assert!(balance.is_over(now + WINDOW, Some(Duration::from_millis(worked))));
             let case = format!("{competing} in {worked} ms beside {others:?}");
-            assert_eq!(balance.settle(competing, &workers[0], &workers), to, "{case}");
+            assert_eq!(
+                balance.settle(now + WINDOW, competing, &workers[0], &workers),
+                to,
+                "{case}"
+            );
             assert_eq!(workers[0].competing.load(Relaxed), told, "{case}");
             let more =
                 [1, 2].map(|worker| workers[worker].competing.load(Relaxed) - others[worker - 1]);

@@ -238,12 +238,12 @@ impl Worker {
         let backlogged =
             |active: &Active| active.task.share.is_some() && balance.is_backlogged(active.worked);
         let competing = active.iter().filter(|active| backlogged(active)).count();
-        let to = balance.settle(competing, shared, workers);
+        let to = balance.settle(now, competing, shared, workers);
         let gives = to.and_then(|to| Some((active.iter().position(backlogged)?, to)));
         for active in active.iter_mut() {
             active.worked = 0;
         }
-        balance.begin(now);
+        *balance = Balance::new(now);
         if let Some((index, to)) = gives {
             shared.given.add(1);
             active.swap_remove(index).task.move_to(to);

@@ -69,10 +69,7 @@ const ETHTOOL: &str = r#"
     check "the link comes up" has_carrier "$dev"
     expect_none "no complaint" "$(dmesg | grep -vE "available|PANDO")" 'fail|error|warn|timed out|hang|headroom'
     expect_match "10 Gbit/s" "$(ethtool "$dev")" 'Speed: 10000Mb/s'
-    result=$(ethtool -t "$dev" offline || true)
-    for test in Register Eeprom Interrupt Loopback Link; do
-        expect_match "self test: $test" "$result" "^$test test.* 0$"
-    done
+    self_tests "$dev"
     check "the link comes up again" has_carrier "$dev"
     for show in -i -k -g -l -x -S -d -a -c -P -T -n; do
         check "ethtool $show" ethtool "$show" "$dev"

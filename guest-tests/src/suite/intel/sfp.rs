@@ -19,10 +19,7 @@ const SFP: &str = r#"
     expect_none "no complaint" "$(dmesg | grep -vE "available|PANDO")" 'fail|error|warn|timed out|hang|headroom|unsupported'
     expect_match "the module is a copper cable" "$(ethtool "$dev")" 'Port: Direct Attach Copper'
     expect_match "it is an SFP" "$(ethtool -m "$dev")" 'Identifier +: 0x03 \(SFP\)'
-    result=$(ethtool -t "$dev" offline || true)
-    for test in Register Eeprom Interrupt Loopback Link; do
-        expect_match "self test: $test" "$result" "^$test test.* 0$"
-    done
+    self_tests "$dev"
     into pf "$dev" 10.0.0.1/24
     set_vfs "$nic" 2
     spread "$nic" 0 1

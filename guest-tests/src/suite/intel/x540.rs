@@ -21,10 +21,7 @@ const X540: &str = r#"
     shown=$(ethtool "$dev")
     expect_match "10 Gbit/s" "$shown" 'Speed: 10000Mb/s'
     expect_match "a twisted pair" "$shown" 'Port: Twisted Pair'
-    result=$(ethtool -t "$dev" offline || true)
-    for test in Register Eeprom Interrupt Loopback Link; do
-        expect_match "self test: $test" "$result" "^$test test.* 0$"
-    done
+    self_tests "$dev"
     check "the link comes up again" has_carrier "$dev"
     for show in -i -k -g -l -x -S -d -a -c -P; do check "ethtool $show" ethtool "$show" "$dev"; done
 

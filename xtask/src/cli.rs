@@ -71,6 +71,9 @@ pub(crate) struct Bench {
     /// Whole machines with Linux guests, Pando's and QEMU's, instead of the parts in one process
     #[arg(long)]
     pub(crate) whole: bool,
+    /// Debian's kernel in the guests, 6.1 unless given
+    #[arg(long, value_enum, requires = "whole")]
+    pub(crate) kernels: Option<Kernels>,
     /// DPDK's testpmd as one more peer of what goes from VF to VF
     #[arg(long, conflicts_with_all = ["whole", "against"])]
     pub(crate) peers: bool,

@@ -69,7 +69,8 @@ struct Run {
     /// What a guest's reset does
     #[arg(long, value_name = "WHAT", default_value = "restart")]
     on_reset: OnReset,
-    /// Threads that move packets [default: the number of CPUs here, at most one per card]
+    /// Threads that move packets [default: the platform file's, else one per CPU that is here beside the guest's, one at
+    /// least and at most one per function]
     #[arg(long, value_name = "N")]
     workers: Option<usize>,
     /// How long they poll for more before they sleep, 0us to 1s [default: the platform file's, else the host's choice: ten times what waking a thread takes]

@@ -6,8 +6,9 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, ensure};
 
+use crate::cli::Kernels;
 use crate::host::{self, Way};
-use crate::kernels::{self, Series};
+use crate::kernels;
 use crate::{build, cli, initramfs, nested, packages, paths, qemu, ui};
 
 /// What a bare-metal guest measures.
@@ -25,16 +26,20 @@ pub(super) fn run(options: &cli::Bench, folder: &Path) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     packages::ensure(packages::GUEST)?;
-    let kernel = kernels::get(Series::Stable, false)?;
-    let file = folder.join("whole.json");
-    let mut command: Vec<OsString> = vec![program.into(), "--pando".into(), build::pando().into()];
-    command.extend(["--kernel".into(), kernel.image().into()]);
-    for archive in [initramfs::tools()?, kernel.guest_modules()] {
-        command.extend(["--initrd".into(), archive.into()]);
+    for series in options.kernels.unwrap_or(Kernels::Stable).list() {
+        let kernel = kernels::get(*series, false)?;
+        let file = folder.join(format!("whole-{}.json", series.name()));
+        let mut command: Vec<OsString> = vec![program.clone().into(), "--pando".into()];
+        command.extend([build::pando().into(), "--kernel".into(), kernel.image().into()]);
+        for archive in [initramfs::tools()?, kernel.guest_modules()] {
+            command.extend(["--initrd".into(), archive.into()]);
+        }
+        command.extend(["--qemu".into(), qemu::newest()?.into()]);
+        command.extend(["--json".into(), file.clone().into()]);
+        command.extend(options.filter.as_ref().map(OsString::from));
+        ui::say(&format!("guests with kernel {}", series.name()));
+        measure(Way::choose(), command, &file)?;
     }
-    command.extend(["--qemu".into(), qemu::newest()?.into(), "--json".into(), file.clone().into()]);
-    command.extend(options.filter.as_ref().map(OsString::from));
-    measure(Way::choose(), command, &file)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -249,10 +249,12 @@ impl Cards {
     }
 }
 
-/// Threads for the packets: as the user says, or one per CPU of the host as long as there are functions for them.
+/// Threads for the packets: as the user says, or one per CPU that the host has beside the guest's, as long as there are functions for
+/// them. One at least; more would poll on CPUs that the guest's own need.
 fn workers(parts: &Parts<'_>) -> usize {
     let functions: usize =
         parts.platform.root_complex.nics().iter().map(|nic| 1 + nic.vfs.len()).sum();
     let host = std::thread::available_parallelism().map_or(1, usize::from);
-    parts.workers.unwrap_or(host.min(functions)).max(1)
+    let spare = host.saturating_sub(parts.layout.cpus.into());
+    parts.workers.unwrap_or(spare.min(functions)).max(1)
 }

@@ -90,7 +90,7 @@ pub(super) const MACHINE: Section = Section {
             "workers",
             "1 to 64",
             "the host's choice",
-            "Threads that move frames; `--workers` overrides it.",
+            "Threads that move frames; `--workers` overrides it. The host's choice is one per CPU that it has beside the guest's, one at least and at most one per function.",
         ),
         key(
             "poll",

@@ -139,8 +139,8 @@ impl Machine {
         let control = running.accept(control)?;
         let input = running.accept(input)?;
         streams::feed(&input, job.with_stdin)?;
-        let output = streams::drain(running.accept(output)?, job.stdout);
-        let errors = streams::drain(running.accept(errors)?, Box::new(stderr()));
+        let output = streams::drain(running.accept(output)?, job.stdout, &control)?;
+        let errors = streams::drain(running.accept(errors)?, Box::new(stderr()), &control)?;
         let status = running.wait(control);
         for copy in [output, errors] {
             let result = copy

@@ -84,7 +84,7 @@ const UP: &str = "note up";
 fn until_up(start: impl FnOnce() -> Result<Option<Guest>>) -> Result<Option<f64>> {
     let before = Instant::now();
     let Some(mut guest) = start()? else { return Ok(None) };
-    guest.wait_line("PANDO:note:up").with_context(|| said(&guest))?;
+    guest.wait_line("PANDO:note:up").with_context(|| said(&mut guest))?;
     Ok(Some(before.elapsed().as_secs_f64()))
 }
 
@@ -104,12 +104,17 @@ fn value(guest: &Guest, wanted: &str) -> Result<f64> {
     });
     match values.next_back() {
         Some(number) => Ok(number),
-        None => bail!("the guest did not tell '{wanted}': {}", said(guest)),
+        None => bail!("the guest did not tell '{wanted}': {}", last_lines(guest)),
     }
 }
 
-/// The last lines of a guest.
-fn said(guest: &Guest) -> String {
+/// The last lines of a guest that didn't do what it should, and where its processors are if it still runs.
+fn said(guest: &mut Guest) -> String {
+    guest.dismiss();
+    last_lines(guest)
+}
+
+fn last_lines(guest: &Guest) -> String {
     let lines = [guest.console(), guest.errors()].concat();
     lines[lines.len().saturating_sub(20)..].join("\n")
 }

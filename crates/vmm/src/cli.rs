@@ -28,8 +28,11 @@ enum Command {
         /// The platform file (TOML)
         file: PathBuf,
         /// Print everything it says, defaults included, as JSON
-        #[arg(long)]
+        #[arg(long, conflicts_with = "report")]
         json: bool,
+        /// Tell beside it what a machine's report (`pando run --report FILE`) says of the IOMMU: contexts, domains, cache, faults
+        #[arg(long, value_name = "FILE")]
+        report: Option<PathBuf>,
     },
 }
 
@@ -90,7 +93,7 @@ impl Cli {
     pub(crate) fn execute(self) -> Result<()> {
         match self.command {
             Command::Run(run) => run::run(&run),
-            Command::Check { file, json } => check::check(&file, json),
+            Command::Check { file, json, report } => check::check(&file, json, report.as_deref()),
         }
     }
 }

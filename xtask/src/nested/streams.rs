@@ -53,15 +53,20 @@ impl Port {
     }
 }
 
-/// Copies what the job writes until it ends.
+/// Copies what the job writes until it ends. When nobody takes it any more, `control` is closed, which ends the machine.
 pub(super) fn drain(
     mut from: UnixStream,
     mut to: Box<dyn Write + Send>,
-) -> JoinHandle<io::Result<()>> {
-    thread::spawn(move || {
-        io::copy(&mut from, &mut to)?;
-        to.flush()
-    })
+    control: &UnixStream,
+) -> io::Result<JoinHandle<io::Result<()>>> {
+    let control = control.try_clone()?;
+    Ok(thread::spawn(move || {
+        let result = io::copy(&mut from, &mut to).and_then(|_| to.flush());
+        if result.is_err() {
+            let _ = control.shutdown(Shutdown::Both); // fails if the machine is gone
+        }
+        result
+    }))
 }
 
 /// Copies this process's stdin, or nothing, to the job and then ends its input. The thread ends with the input or with

@@ -48,12 +48,12 @@ pub(super) fn payload(machines: &Machines, rounds: usize, report: &mut Report) -
 
 fn run(machines: &Machines) -> Result<Told> {
     let mut guest = machines.payload(&card("virtio", 2, "none"), FLOOD)?;
-    guest.wait_line("PANDO:value:start:").with_context(|| said(&guest))?;
+    guest.wait_line("PANDO:value:start:").with_context(|| said(&mut guest))?;
     let start = Instant::now();
-    guest.wait_line("PANDO:value:stop:").with_context(|| said(&guest))?;
+    guest.wait_line("PANDO:value:stop:").with_context(|| said(&mut guest))?;
     let nanoseconds = start.elapsed().as_nanos() as f64;
-    let status = guest.finish().with_context(|| said(&guest))?;
-    ensure!(status.success(), "the guest failed: {}", said(&guest));
+    let status = guest.finish().with_context(|| said(&mut guest))?;
+    ensure!(status.success(), "the guest failed: {}", said(&mut guest));
     let rate = (value(&guest, "stop")? - value(&guest, "start")?) / nanoseconds;
     Ok(Told { guest, rate })
 }

@@ -86,7 +86,7 @@ pub(super) fn tcp(machines: &Machines, rounds: usize, report: &mut Report) -> Re
 impl Subject {
     /// A guest that measures; `None` without its VMM.
     fn guest(&self, machines: &Machines) -> Result<Option<Guest>> {
-        let tcp = if self.holds { &[HELD, TCP].concat() } else { TCP };
+        let tcp = [LINKS, if self.holds { HELD } else { "" }, TCP].concat();
         match self.on {
             On::Pando(model, iommu, parameters) => {
                 let drivers = if model == "82599" { IXGBE } else { "" };
@@ -114,22 +114,27 @@ const VFS: &str = r#"
 /// Two cards.
 const CARDS: &str = "one=0000:00:02.0 two=0000:00:03.0\n";
 
+const LINKS: &str = r#"
+    into a "$(netdev "$one")" 10.0.0.1/24
+    into b "$(netdev "$two")" 10.0.0.2/24
+    reaches b 10.0.0.1
+"#;
+
 /// For an L1, where an interrupt costs 0.1 ms.
 const HELD: &str = r#"
-    for vf in "$one" "$two"; do
-        ethtool --coalesce "$(netdev "$vf")" rx-usecs 1000 rx-frames 64 tx-usecs 1000 tx-frames 64
+    for namespace in a b; do
+        link=$(ip -n "$namespace" -brief link | awk '!/^lo/ { print $1 }')
+        within "$namespace" ethtool --coalesce "$link" \
+            rx-usecs 1000 rx-frames 64 tx-usecs 1000 tx-frames 64
     done
 "#;
 
 const TCP: &str = r#"
-    into a "$(netdev "$one")" 10.0.0.1/24
-    into b "$(netdev "$two")" 10.0.0.2/24
-    reaches b 10.0.0.1
     serve a
     value throughput "$(throughput b 10.0.0.1 --time 20)" Mbit/s
 "#;
 
 fn throughput(mut guest: Guest) -> Result<f64> {
-    guest.finish().with_context(|| said(&guest))?;
+    guest.finish().with_context(|| said(&mut guest))?;
     value(&guest, "throughput")
 }

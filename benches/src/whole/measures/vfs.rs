@@ -31,13 +31,13 @@ pub(super) fn vfs(machines: &Machines, rounds: usize, report: &mut Report) -> Re
 /// The time that enabling 63 VFs takes, in seconds; Pando's own part of it; its memory afterwards.
 fn enabled(machines: &Machines) -> Result<(f64, Duration, Memory)> {
     let mut guest = machines.pando(&card("virtio", 63, "none"), "", ENABLE)?;
-    guest.wait_for("before").with_context(|| said(&guest))?;
+    guest.wait_for("before").with_context(|| said(&mut guest))?;
     let before = own_time(guest.id())?;
     guest.proceed()?;
-    guest.wait_for("after").with_context(|| said(&guest))?;
+    guest.wait_for("after").with_context(|| said(&mut guest))?;
     let own = own_time(guest.id())? - before;
     guest.proceed()?;
-    guest.wait_for("idle").with_context(|| said(&guest))?;
+    guest.wait_for("idle").with_context(|| said(&mut guest))?;
     Ok((value(&guest, "enabled")? / 1000.0, own, Memory::of(guest.id())?))
 }
 
@@ -63,7 +63,7 @@ pub(super) fn probe(machines: &Machines, rounds: usize, report: &mut Report) -> 
             let script = format!("modules='{modules}'\n{PROBE}");
             times.push(sample(model, || {
                 let mut guest = machines.pando(&card(model, 63, "none"), "", &script)?;
-                guest.finish().with_context(|| said(&guest))?;
+                guest.finish().with_context(|| said(&mut guest))?;
                 Ok(value(&guest, "probe")? / 1000.0)
             })?);
         }

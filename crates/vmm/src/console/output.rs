@@ -168,7 +168,7 @@ mod tests {
         for _ in 0..4 * CAPACITY / 1024 {
             output.write_all(&[b'x'; 1024]).unwrap();
         }
-        assert!(start.elapsed() < 2 * PATIENCE);
+        assert!(start.elapsed() < 60 * PATIENCE, "it waited again and again");
         (0..3).for_each(|_| open.send(()).unwrap());
         output.flush_within(PATIENCE);
         output.write_all(b"end").unwrap();
@@ -181,11 +181,11 @@ mod tests {
     fn a_reader_that_went_away_costs_nothing() {
         let (_, gate) = mpsc::channel();
         let mut output = Output::to(Gate(gate, Arc::default())).unwrap();
-        let start = Instant::now();
         for _ in 0..CAPACITY {
             output.write_all(&[b'x'; 64]).unwrap();
         }
-        output.flush_within(PATIENCE);
-        assert!(start.elapsed() < PATIENCE);
+        let queue = output.0.lock();
+        assert!(queue.closed);
+        assert_eq!(queue.dropped, 0, "a writer's patience was over");
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::Effort;
 use crate::driver::{self, BATCH, Care, LONG, Link, Ring, Shape, Side};
-use crate::machine::{Machine, Plan, VirtualFunction, mac};
+use crate::machine::{Layout, Machine, Plan, VirtualFunction, mac};
 use crate::memory::Memory;
 use crate::page::{Axis, Line, Plot};
 use crate::peers::testpmd::{Installed, PATIENCE, Testpmd};
@@ -136,7 +136,7 @@ impl Outside {
         let receive = driver::receive_ring(&mut memory, shape)?;
         let [idle, unused] = [(); 2].map(|()| driver::receive_ring(&mut memory, Shape::whole(64)));
         let rings = [[idle?.place(), transmit.place()], [receive.place(), unused?.place()]];
-        let testpmd = installed.start(processors, shape, &memory, rings)?;
+        let testpmd = installed.start(processors, shape, Layout::Split, &memory, rings)?;
         let mut outside = Self { testpmd, transmit, receive };
         outside.wait().map_err(|error| outside.testpmd.explain(error))?;
         Ok(outside)

@@ -90,15 +90,20 @@ impl IoEvents for NoEvents {
 impl Machine {
     /// Builds it and enables the VFs; no queue runs yet.
     pub(crate) fn new(processors: Processors, plan: Plan) -> Result<Self> {
-        Self::with(processors, plan, Model::Virtio)
+        Self::with(processors, plan, Model::Virtio, 1)
+    }
+
+    /// The same with so many workers.
+    pub(crate) fn with_workers(processors: Processors, plan: Plan, workers: usize) -> Result<Self> {
+        Self::with(processors, plan, Model::Virtio, workers)
     }
 
     /// The same with an Intel card, of which nothing is programmed yet.
     pub(crate) fn intel(processors: Processors, plan: Plan) -> Result<Self> {
-        Self::with(processors, plan, Model::Intel)
+        Self::with(processors, plan, Model::Intel, 1)
     }
 
-    fn with(processors: Processors, plan: Plan, model: Model) -> Result<Self> {
+    fn with(processors: Processors, plan: Plan, model: Model, workers: usize) -> Result<Self> {
         let mut memory = Memory::new(plan.memory)?;
         let epochs = Epochs::new();
         let interrupts = Arc::new(Interrupts::default());
@@ -114,7 +119,9 @@ impl Machine {
         let mut builder = FabricBuilder::new(fabric_config(), host)?;
         builder.root_port("rp0", PortOptions::default())?;
         builder.switch("sw0", "rp0", &[("dp0", PortOptions::default())])?;
-        let engine = Arc::new(processors.at_engine(|| Ok(Engine::new(1, epochs.clone())?))?);
+        let engine =
+            processors.at_engines(workers, || Ok(Engine::new(workers, epochs.clone())?))?;
+        let engine = Arc::new(engine);
         let switch = Switch::new("nic0");
         let card = Card { engine: &engine, switch: &switch, vfs: plan.functions, model };
         processors.at_engine(|| card.plug(&mut builder))?;

@@ -1,17 +1,20 @@
-//! Many functions at once: fairness among them, many to one, one to many, and the way over the cable and back.
+//! Many functions at once: fairness among them, many to one, one to many, the way over the cable and back, and pairs with a worker each.
 
-use std::time::{Duration, Instant};
+mod driven;
+mod workers;
 
-use anyhow::{Context, Result};
-use pando_engine::Rate;
+use std::time::Duration;
+
+use anyhow::Result;
 
 use crate::Effort;
-use crate::driver::{self, Care, Ring, SIZE, Shape};
-use crate::machine::{Machine, Plan, VirtualFunction, mac};
+use crate::driver::{Care, Shape};
+use crate::machine::mac;
 use crate::page::{Axis, Line, Plot};
 use crate::pin::Processors;
 use crate::report::{Measured, Report};
 use crate::rounds::{self, Case};
+use driven::{Counts, Many, mpps};
 
 /// Functions that send at once.
 const SENDERS: usize = 8;
@@ -19,9 +22,6 @@ const SENDERS: usize = 8;
 /// The function that takes what they send, and one whose driver may stop to.
 const SINK: u16 = SENDERS as u16;
 const OTHER: u16 = SINK + 1;
-
-/// Chains published at once.
-const BATCH: u16 = 32;
 
 /// An address of nobody on the card.
 const FAR: [u8; 6] = [2, 0, 0, 1, 0, 1];
@@ -32,115 +32,6 @@ const LIMIT: u64 = 1000;
 /// Parts of a second that the plot of shares is made of, and how many of each kind.
 const SLICE: Duration = Duration::from_millis(5);
 const SLICES: usize = 20;
-
-/// A card and its functions, all driven by one thread.
-struct Many {
-    /// Goes last: the functions are in it.
-    machine: Machine,
-    functions: Vec<Driven>,
-}
-
-/// A function with its rings.
-struct Driven {
-    transmit: Ring,
-    receive: Ring,
-    function: VirtualFunction,
-    /// Its driver takes frames and gives buffers.
-    takes: bool,
-}
-
-/// What each function has sent and got, in frames.
-#[derive(Default)]
-struct Counts {
-    sent: Vec<u64>,
-    received: Vec<u64>,
-}
-
-impl Many {
-    /// Functions of which number n sends to `to[n]`.
-    fn new(processors: Processors, shape: Shape, to: &[[u8; 6]]) -> Result<Self> {
-        let functions = to.len() as u16;
-        let mut machine =
-            Machine::new(processors, Plan { functions, translated: false, memory: 32 })?;
-        let mut driven = Vec::new();
-        for (vf, to) in (0..).zip(to) {
-            let transmit = driver::transmit_ring(&mut machine.memory, shape, *to, mac(vf))?;
-            let receive = driver::receive_ring(&mut machine.memory, shape)?;
-            let function = VirtualFunction::start(&machine, vf, receive.place(), transmit.place())?;
-            driven.push(Driven { transmit, receive, function, takes: true });
-        }
-        Ok(Self { machine, functions: driven })
-    }
-
-    /// Lets the functions `senders` send for a tenth of `time` unmeasured, then for `time`; then lets everything arrive.
-    fn flood(&mut self, senders: &[usize], time: Duration) -> Counts {
-        self.send_for(senders, time / 10);
-        let counts = self.send_for(senders, time);
-        self.drain();
-        counts
-    }
-
-    fn send_for(&mut self, senders: &[usize], time: Duration) -> Counts {
-        let mut counts =
-            Counts { sent: vec![0; self.functions.len()], received: vec![0; self.functions.len()] };
-        let start = Instant::now();
-        while start.elapsed() < time {
-            for number in senders {
-                counts.sent[*number] += self.functions[*number].send();
-            }
-            for (function, received) in self.functions.iter_mut().zip(&mut counts.received) {
-                *received += function.receive();
-            }
-        }
-        counts
-    }
-
-    fn drain(&mut self) {
-        let start = Instant::now();
-        while self.functions.iter().any(|function| function.transmit.in_flight() > 0)
-            && start.elapsed() < Duration::from_millis(100)
-        {
-            for function in &mut self.functions {
-                function.transmit.collect();
-                function.receive();
-            }
-        }
-    }
-
-    /// Limits what a function may send, in Mbit/s.
-    fn limit(&self, vf: usize, limit: Option<u64>) -> Result<()> {
-        let port = self.machine.switch.find(&format!("nic0.vf{vf}"));
-        let rate = limit.map(|limit| Rate { bits_per_second: limit * 1_000_000 });
-        port.context("the function has no port")?.set_rate(rate);
-        Ok(())
-    }
-}
-
-impl Driven {
-    /// Publishes frames if there is room; how many have been sent since the last call.
-    #[inline]
-    fn send(&mut self) -> u64 {
-        let (sent, _) = self.transmit.collect();
-        if SIZE - self.transmit.in_flight() >= BATCH && self.transmit.publish(BATCH) {
-            self.function.ring_transmit();
-        }
-        sent.into()
-    }
-
-    /// Takes frames and gives their buffers back; how many frames.
-    #[inline]
-    fn receive(&mut self) -> u64 {
-        if !self.takes {
-            return 0;
-        }
-        let (_, frames) = self.receive.collect();
-        let missing = SIZE - self.receive.in_flight();
-        if missing > 0 && self.receive.publish(missing) {
-            self.function.ring_receive();
-        }
-        frames
-    }
-}
 
 /// Measures it all.
 pub(crate) fn run(effort: &Effort, processors: Processors, report: &mut Report) -> Result<()> {
@@ -161,7 +52,7 @@ pub(crate) fn run(effort: &Effort, processors: Processors, report: &mut Report) 
             uplink(effort, processors, report, frame, name)?;
         }
     }
-    Ok(())
+    workers::run(effort, processors, report)
 }
 
 fn shape(frame: u32) -> Shape {
@@ -173,10 +64,6 @@ fn towards_sink() -> Vec<[u8; 6]> {
     let mut to = vec![mac(SINK); SENDERS + 2];
     to[SENDERS - 1] = mac(OTHER);
     to
-}
-
-fn mpps(frames: u64, time: Duration) -> f64 {
-    frames as f64 / time.as_secs_f64() / 1e6
 }
 
 /// Jain's index: 1 if all are equal.

@@ -48,7 +48,7 @@ pub(crate) enum Layout {
 
 impl Layout {
     /// RING_PACKED and IN_ORDER.
-    fn features(self) -> u64 {
+    pub(crate) fn features(self) -> u64 {
         match self {
             Self::Split => 0,
             Self::Packed => 1 << 34,

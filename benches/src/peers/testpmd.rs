@@ -1,6 +1,6 @@
 //! DPDK's testpmd, which sends on at one vhost-user port what arrives at the other (its mode `io`) and looks at no byte of it.
 //!
-//! It polls on the engine's processor, and is therefore stopped while others are measured. Left out: packed rings, several queues.
+//! It polls on the engine's processor, and is therefore stopped while others are measured. Left out: several queues.
 
 mod port;
 mod process;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::driver::{RingPlace, Shape};
+use crate::machine::Layout;
 use crate::memory::Memory;
 use crate::pin::Processors;
 use port::Port;
@@ -63,11 +64,12 @@ impl Installed {
         &self,
         processors: Processors,
         shape: Shape,
+        layout: Layout,
         memory: &Memory,
         rings: [[RingPlace; 2]; 2],
     ) -> Result<Testpmd> {
         let mut process = self.spawn(processors, shape)?;
-        let ports = open(&mut process, memory, rings, shape.is_long());
+        let ports = open(&mut process, memory, rings, layout, shape.is_long());
         let _ports = ports.map_err(|error| process.explain(error))?;
         process.take_our_priority(WORKER)?;
         process.stop()?;
@@ -118,15 +120,17 @@ fn open(
     process: &mut Process,
     memory: &Memory,
     [here, there]: [[RingPlace; 2]; 2],
+    layout: Layout,
     offload: bool,
 ) -> Result<[Port; 2]> {
     let [first, second] = SOCKETS.map(|name| process.connect(name));
-    Ok([Port::open(first?, memory, here, offload)?, Port::open(second?, memory, there, offload)?])
+    let open = |stream, rings| Port::open(stream, memory, rings, layout, offload);
+    Ok([open(first?, here)?, open(second?, there)?])
 }
 
 /// What its environment layer is told: memory without huge pages, no devices but the two ports, one idle and one busy processor.
 fn arguments(processors: Processors, shape: Shape) -> Vec<String> {
-    let Processors { driver, engine } = processors;
+    let Processors { driver, engine, .. } = processors;
     let lcores = format!("--lcores=0@{driver},1@{engine}");
     let all =
         "--main-lcore=0 --no-huge --no-pci --no-shconf --no-telemetry --file-prefix=pando-bench";

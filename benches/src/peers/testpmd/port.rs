@@ -1,4 +1,4 @@
-//! The front-end of one vhost-user port: it hands over memory and two split rings (QEMU, docs/interop/vhost-user.rst).
+//! The front-end of one vhost-user port: it hands over memory and two rings (QEMU, docs/interop/vhost-user.rst).
 
 use std::os::unix::net::UnixStream;
 
@@ -9,6 +9,7 @@ use vm_memory::GuestMemoryBackend;
 use vmm_sys_util::eventfd::{EFD_NONBLOCK, EventFd};
 
 use crate::driver::{RingPlace, SIZE};
+use crate::machine::Layout;
 use crate::memory::Memory;
 
 /// MRG_RXBUF, INDIRECT_DESC, EVENT_IDX, VERSION_1.
@@ -16,6 +17,10 @@ const FEATURES: u64 = 1 << 15 | 1 << 28 | 1 << 29 | 1 << 32;
 
 /// CSUM, GUEST_CSUM, GUEST_TSO4, HOST_TSO4.
 const OFFLOADS: u64 = 1 << 0 | 1 << 1 | 1 << 7 | 1 << 11;
+
+/// Where a ring begins: a packed one with a wrap counter of 1, in the highest bit.
+const BASE: u16 = 0;
+const PACKED_BASE: u16 = 1 << 15;
 
 /// A port that is up as long as this.
 pub(super) struct Port {
@@ -30,21 +35,23 @@ impl Port {
         stream: UnixStream,
         memory: &Memory,
         rings: [RingPlace; 2],
+        layout: Layout,
         offload: bool,
     ) -> Result<Self> {
         let port = Frontend::from_stream(stream, 2);
         port.set_owner().context("testpmd does not answer")?;
-        let wanted = FEATURES | if offload { OFFLOADS } else { 0 };
+        let wanted = FEATURES | layout.features() | if offload { OFFLOADS } else { 0 };
         let offered = port.get_features().context("testpmd tells no features")?;
         ensure!(offered & wanted == wanted, "testpmd lacks features: {offered:#x} of {wanted:#x}");
         port.set_features(wanted)?;
         let region = memory.ram.memory().iter().next().context("the guest has no memory")?;
         port.set_mem_table(&[VhostUserMemoryRegionInfo::from_guest_region(region)?])?;
+        let base = if layout == Layout::Split { BASE } else { PACKED_BASE };
         let mut events = Vec::new();
         for (index, place) in rings.into_iter().enumerate() {
             let [doorbell, interrupt] = [EventFd::new(EFD_NONBLOCK)?, EventFd::new(EFD_NONBLOCK)?];
             port.set_vring_num(index, SIZE)?;
-            port.set_vring_base(index, 0)?;
+            port.set_vring_base(index, base)?;
             port.set_vring_addr(index, &addresses(memory, place))?;
             port.set_vring_call(index, &interrupt)?;
             port.set_vring_kick(index, &doorbell)?;

@@ -147,6 +147,7 @@ impl Outside {
         let start = Instant::now();
         while self.drive(|link| link.one_by_one(1))?.is_empty() {
             ensure!(start.elapsed() < PATIENCE, "no frame gets through within {PATIENCE:?}");
+            let _running = self.testpmd.run()?; // it may still be at what it was told, on the driver's processor
             sleep(Duration::from_millis(20));
         }
         Ok(())

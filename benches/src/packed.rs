@@ -110,6 +110,7 @@ impl Outside {
         let start = Instant::now();
         while self.flood(Duration::from_millis(1))? == 0.0 {
             ensure!(start.elapsed() < PATIENCE, "no frame gets through within {PATIENCE:?}");
+            let _running = self.testpmd.run()?; // it may still be at what it was told, on the driver's processor
             sleep(Duration::from_millis(20));
         }
         Ok(())

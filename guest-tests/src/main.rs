@@ -28,6 +28,9 @@ struct Options {
     /// An archive that single tests ask for by its name
     #[arg(long, num_args = 2, value_names = ["NAME", "FILE"])]
     archive: Vec<PathBuf>,
+    /// An archive that there is none of here, and why: tests that ask for it are skipped
+    #[arg(long, num_args = 2, value_names = ["NAME", "REASON"])]
+    without: Vec<String>,
     /// What runs the guests: pando, or QEMU as its peer and to show that the harness itself works
     #[arg(long, value_enum, default_value = "pando")]
     vmm: Choice,
@@ -94,10 +97,12 @@ fn main() -> Result<ExitCode> {
     let folder = std::env::temp_dir().join(format!("pando-guest-tests-{}", std::process::id()));
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make {}", folder.display()))?;
-    let Options { kernel, initrd, archive, verbose, parameters, .. } = options;
+    let Options { kernel, initrd, archive, without, verbose, parameters, .. } = options;
     let pairs = archive.chunks_exact(2);
     let archives = pairs.map(|pair| (pair[0].display().to_string(), pair[1].clone())).collect();
-    let runner = Runner { vmm, kernel, initrd, archives, folder, verbose, parameters };
+    let pairs = without.chunks_exact(2);
+    let missing = pairs.map(|pair| (pair[0].clone(), pair[1].clone())).collect();
+    let runner = Runner { vmm, kernel, initrd, archives, missing, folder, verbose, parameters };
     let mut journal =
         options.journal.as_deref().map(Journal::open).transpose()?.unwrap_or_default();
     if options.again {

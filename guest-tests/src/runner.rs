@@ -37,6 +37,8 @@ pub struct Runner {
     pub initrd: Vec<PathBuf>,
     /// Archives that single tests ask for by name.
     pub archives: Vec<(String, PathBuf)>,
+    /// Names of archives that there are none of, and why.
+    pub missing: Vec<(String, String)>,
     /// A folder for files of the run.
     pub folder: PathBuf,
     /// Whether to show all that guests print.
@@ -80,12 +82,16 @@ impl Runner {
     fn once(&self, test: &Test) -> Summary {
         let mut summary = Summary::default();
         let start = Instant::now();
+        if let Some((_, reason)) = self.missing.iter().find(|(archive, _)| test.needs(archive)) {
+            summary.skip(test, reason);
+            return summary;
+        }
         match (&test.body, &self.vmm) {
             (Body::Guest(setup), Vmm::Qemu { sriov: false, .. }) if !setup.any_vmm => {
-                summary.skip(test);
+                summary.skip(test, "this QEMU has no NIC");
             }
             (Body::Guest(setup), _) => self.guest(test, setup, &mut summary, start),
-            (Body::Alone(_), Vmm::Qemu { .. }) => summary.skip(test),
+            (Body::Alone(_), Vmm::Qemu { .. }) => summary.skip(test, "it is about Pando alone"),
             (Body::Alone(body), Vmm::Pando(pando)) => {
                 self.alone(test, *body, pando, &mut summary, start);
             }

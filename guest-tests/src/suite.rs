@@ -2,6 +2,7 @@
 
 mod boot;
 mod dpdk;
+mod exerciser;
 mod flr;
 mod groups;
 mod input;
@@ -59,6 +60,7 @@ pub fn tests() -> Vec<Test> {
         virtio::tests(),
         vtd::tests(),
         dpdk::tests(),
+        exerciser::tests(),
         lifecycle::tests(),
         input::tests(),
     ]

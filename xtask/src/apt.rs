@@ -60,6 +60,12 @@ impl Archive {
         Ok(plan.lines().filter_map(planned).collect())
     }
 
+    /// The names of the packages that this one depends on, without those that are one choice of several.
+    pub(crate) fn depends(&self, step: &Step, package: &Package) -> Result<Vec<String>> {
+        let record = step.run(self.apt("apt-cache").arg("show").arg(package.exactly()))?;
+        Ok(depended(&record))
+    }
+
     /// Downloads the packages that aren't there yet, all at once.
     pub(crate) fn download(&self, step: &Step, packages: &[Package]) -> Result<()> {
         let downloads = paths::guest("downloads")?;
@@ -113,6 +119,13 @@ fn planned(line: &str) -> Option<Package> {
     Some(Package { name: name.to_owned(), version: version.to_owned() })
 }
 
+/// `Depends: NAME (>= VERSION), NAME | NAME, …` of a package's record.
+fn depended(record: &str) -> Vec<String> {
+    let list = record.lines().find_map(|line| line.strip_prefix("Depends: ")).unwrap_or_default();
+    let parts = list.split(", ").filter(|part| !part.contains('|'));
+    parts.filter_map(|part| part.split_whitespace().next()).map(str::to_owned).collect()
+}
+
 /// The private sources: bookworm from wherever this machine has its Debian from, with backports and sid beside it.
 fn sources() -> Result<String> {
     let format = "$(ORIGIN)|$(REPO_URI)|$(SIGNED_BY)";
@@ -150,7 +163,7 @@ fn lines(targets: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Package, lines, planned};
+    use super::{Package, depended, lines, planned};
 
     #[test]
     fn a_plan_names_exact_versions() {
@@ -161,6 +174,13 @@ mod tests {
         assert_eq!(planned("Conf linux-image (1)"), None);
         let upgrade = "Inst linux-image-6.1.0-50-amd64 [6.1.1] (6.1.176-1 Debian:12.15 [amd64]) []";
         assert_eq!(planned(upgrade), Some(package));
+    }
+
+    #[test]
+    fn a_record_names_what_a_package_needs() {
+        let record = "Package: a\nPre-Depends: no\nDepends: b (= 1), c | d, e\nSize: 1\n";
+        assert_eq!(depended(record), ["b", "e"]);
+        assert!(depended("Package: a\n").is_empty());
     }
 
     #[test]

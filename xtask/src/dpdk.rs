@@ -9,8 +9,11 @@ use anyhow::{Context, Result, bail, ensure};
 use guest_tests::cpio::Archive;
 
 use crate::apt::{self, Package};
-use crate::paths;
 use crate::ui::Step;
+use crate::{cache, paths};
+
+/// What the developer is told.
+const WHAT: &str = "getting Debian's DPDK";
 
 /// Debian's package that holds the program.
 const PACKAGE: &str = "dpdk-dev";
@@ -29,14 +32,18 @@ const HOST: &[&str] = &["librte_net_vhost", "librte_mempool_ring"];
 /// The guest's archive, built once.
 pub(crate) fn archive() -> Result<PathBuf> {
     let file = paths::guest("dpdk")?.join(format!("{}.cpio", GUEST.join("-")));
-    once(&file, |tree, unfinished| Ok(fs::write(unfinished, build(tree)?)?))?;
+    cache::once(WHAT, &file, |step, tree, unfinished| {
+        unpack(step, tree)?;
+        Ok(fs::write(unfinished, build(tree)?)?)
+    })?;
     Ok(file)
 }
 
 /// A folder with the program and its libraries for this machine, which need not be installed.
 pub(crate) fn host() -> Result<PathBuf> {
     let folder = paths::guest("dpdk")?.join(HOST.join("-"));
-    once(&folder, |tree, unfinished| {
+    cache::once(WHAT, &folder, |step, tree, unfinished| {
+        unpack(step, tree)?;
         let _ = fs::remove_dir_all(unfinished); // of a killed run
         fs::create_dir(unfinished)?;
         for file in parts(tree, HOST)? {
@@ -49,24 +56,7 @@ pub(crate) fn host() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Makes `place` out of the unpacked packages if it isn't there.
-fn once(place: &Path, make: impl FnOnce(&Path, &Path) -> Result<()>) -> Result<()> {
-    if place.exists() {
-        return Ok(());
-    }
-    let step = Step::start("getting Debian's DPDK");
-    let tree = place.with_extension("unpacked");
-    unpack(&step, &tree)?;
-    let unfinished = place.with_extension("part");
-    make(&tree, &unfinished)?;
-    fs::rename(unfinished, place)?;
-    fs::remove_dir_all(&tree).context("cannot remove the unpacked packages")?;
-    step.done();
-    Ok(())
-}
-
 fn unpack(step: &Step, tree: &Path) -> Result<()> {
-    fs::create_dir_all(tree)?;
     let archive = apt::Archive::open(step)?;
     let mut plan = archive.resolve(step, "/^bookworm(|-security|-updates)$/", PACKAGE)?;
     plan.retain(|package| package.name == PACKAGE || holds_libraries(package));

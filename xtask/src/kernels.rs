@@ -64,8 +64,22 @@ impl Kernel {
         self.dir.join("nested-modules.cpio")
     }
 
+    /// The package that the image comes from.
+    pub(crate) fn package(&self) -> Result<Package> {
+        let text = fs::read_to_string(self.origin()).context("the kernel's package is unknown")?;
+        let parts = text.split_once(' ').context("the kernel's package has no version")?;
+        Ok(Package { name: parts.0.to_owned(), version: parts.1.to_owned() })
+    }
+
     fn is_whole(&self, stamp: &str) -> bool {
-        self.image().is_file() && fs::read_to_string(self.stamp()).is_ok_and(|found| found == stamp)
+        self.image().is_file()
+            && self.origin().is_file()
+            && fs::read_to_string(self.stamp()).is_ok_and(|found| found == stamp)
+    }
+
+    /// Has the image's package, its name and its version.
+    fn origin(&self) -> PathBuf {
+        self.dir.join("package")
     }
 
     /// Written last: tells that everything else is there, and for which lists of modules.
@@ -102,6 +116,9 @@ fn build(series: Series, kernel: &Kernel, step: &Step) -> Result<()> {
     let image =
         places.iter().find(|file| file.is_file()).context("the packages hold no kernel image")?;
     fs::copy(image, kernel.image()).context("cannot keep the kernel image")?;
+    let origin = packages.iter().find(|package| holds_image(package));
+    let origin = origin.context("the archive has no package of a kernel image")?;
+    fs::write(kernel.origin(), format!("{} {}", origin.name, origin.version))?;
     fs::write(kernel.guest_modules(), set.archive(modules::GUEST, &kernel.dir.join("guest"))?)?;
     fs::write(kernel.nested_modules(), set.archive(modules::NESTED, &kernel.dir.join("nested"))?)?;
     fs::remove_dir_all(&tree).context("cannot remove the unpacked packages")
@@ -110,13 +127,23 @@ fn build(series: Series, kernel: &Kernel, step: &Step) -> Result<()> {
 /// 6.1 and 6.12 are one package; newer ones are split by what they hold.
 fn holds_kernel(package: &Package) -> bool {
     let parts = ["linux-image-", "linux-base-", "linux-binary-", "linux-modules-"];
-    let rest = parts.iter().find_map(|part| package.name.strip_prefix(part));
+    parts.iter().any(|part| is_of_a_release(package, part))
+}
+
+/// The one that a kernel's other packages are named after.
+fn holds_image(package: &Package) -> bool {
+    is_of_a_release(package, "linux-image-")
+}
+
+/// Whether the package's name is this and a kernel's release.
+fn is_of_a_release(package: &Package, part: &str) -> bool {
+    let rest = package.name.strip_prefix(part);
     rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Package, holds_kernel};
+    use super::{Package, holds_image, holds_kernel};
 
     #[test]
     fn real_kernel_packages_are_told_from_meta_packages() {
@@ -126,5 +153,12 @@ mod tests {
         assert!(!holds("linux-image-amd64"));
         assert!(!holds("linux-base-amd64"));
         assert!(!holds("linux-base"));
+    }
+
+    #[test]
+    fn one_package_names_the_kernel() {
+        let names = |name: &str| holds_image(&Package { name: name.into(), version: "1".into() });
+        assert!(names("linux-image-6.12.95+deb12-amd64"));
+        assert!(!names("linux-image-amd64") && !names("linux-binary-7.2.13+deb14-amd64"));
     }
 }

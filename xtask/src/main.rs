@@ -3,9 +3,11 @@
 mod apt;
 mod bench;
 mod build;
+mod cache;
 mod cli;
 mod demo;
 mod dpdk;
+mod endpoint_test;
 mod fuzz;
 mod host;
 mod initramfs;
@@ -58,6 +60,9 @@ fn fetch(options: &Fetch) -> Result<ExitCode> {
     for series in options.kernels.list() {
         let kernel = kernels::get(*series, options.newest)?;
         ui::say(&format!("{}: {}", series.name(), kernel.image().display()));
+        if let Ok(builds) = endpoint_test::archive(*series, &kernel)? {
+            ui::say(&format!("its pci_endpoint_test: {}", builds.display()));
+        }
     }
     ui::say(&format!("programs: {}", initramfs::tools()?.display()));
     ui::say(&format!("DPDK: {}", dpdk::archive()?.display()));

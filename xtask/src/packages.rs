@@ -22,6 +22,9 @@ pub(crate) const GUEST: &[Program] = &[
     ("xz", "xz-utils"),
 ];
 
+/// What building a kernel module takes, with the compiler that Debian builds its kernels with.
+pub(crate) const MODULE: &[Program] = &[("make", "make"), ("gcc-12", "gcc-12")];
+
 /// What the nested L1 takes besides.
 pub(crate) const NESTED: &[Program] =
     &[("qemu-system-x86_64", "qemu-system-x86"), ("setpriv", "util-linux")];

@@ -12,7 +12,7 @@ use self::counts::Counts;
 use crate::cli;
 use crate::host::{self, Way};
 use crate::kernels::{self, Series};
-use crate::{build, dpdk, initramfs, packages, paths, ui};
+use crate::{build, dpdk, endpoint_test, initramfs, packages, paths, ui};
 
 mod counts;
 mod machines;
@@ -127,8 +127,18 @@ fn guest_command(options: &cli::Test, series: Series, label: &str) -> Result<Vec
     let mut command: Vec<OsString> = vec![build::debug("guest-tests").into(), "--pando".into()];
     command.extend([build::pando().into(), "--kernel".into(), kernel.image().into()]);
     let filter = options.filter.as_deref().unwrap_or_default();
-    if suite::tests().iter().any(|test| test.name.contains(filter) && test.needs("dpdk")) {
+    let tests: Vec<_> =
+        suite::tests().into_iter().filter(|test| test.name.contains(filter)).collect();
+    let wanted = |archive: &str| tests.iter().any(|test| test.needs(archive));
+    if wanted("dpdk") {
         command.extend(["--archive".into(), "dpdk".into(), dpdk::archive()?.into()]);
+    }
+    if wanted(endpoint_test::NAME) {
+        let (option, value): (&str, OsString) = match endpoint_test::archive(series, &kernel)? {
+            Ok(file) => ("--archive", file.into()),
+            Err(reason) => ("--without", reason.into()),
+        };
+        command.extend([option.into(), endpoint_test::NAME.into(), value]);
     }
     for archive in [initramfs::tools()?, kernel.guest_modules()] {
         command.extend(["--initrd".into(), archive.into()]);

@@ -149,7 +149,11 @@ impl Card {
 impl Model for Card {
     fn read(&self, function: FunctionId, bar: u8, offset: u64, data: &mut [u8]) {
         match self.function(function) {
-            Some(function) => function.registers.read(bar, offset, data),
+            Some(function) => {
+                if function.registers.read(bar, offset, data) {
+                    function.follow_pin();
+                }
+            }
             None => data.fill(0xff),
         }
     }

@@ -2,8 +2,9 @@
 //! control and its error reporting let through.
 //!
 //! Its registers are those of the Linux driver `pci_endpoint_test` (drivers/misc/pci_endpoint_test.c; the other side of the
-//! same layout is drivers/pci/endpoint/functions/pci-epf-test.c), with a few of its own behind them. Debian's kernels don't ship
-//! that driver; user space drives the registers as well, through sysfs' `resource0` or VFIO.
+//! same layout is drivers/pci/endpoint/functions/pci-epf-test.c), with a few of its own behind them. That driver binds to it by its
+//! own table, and its `pcitest.sh` is one of the guest tests; user space drives the registers as well, through sysfs' `resource0` or
+//! VFIO.
 //!
 //! Not implemented: the driver's DMA engine flag, doorbell BARs.
 

@@ -17,7 +17,7 @@ struct State {
     /// From MAGIC to FLAGS.
     values: [u32; 12],
     reason: Reason,
-    /// The interrupt of STATUS is the pin's.
+    /// The interrupt of STATUS is the pin's, and nobody has seen it.
     by_pin: bool,
     job: Option<Job>,
     /// Whether the function is in the thread's line.
@@ -44,9 +44,9 @@ impl Registers {
         Self { state: Mutex::default(), has_pin }
     }
 
-    /// Reads BAR 0's registers or the memory of another BAR; what isn't there is zero.
-    pub(crate) fn read(&self, bar: u8, offset: u64, data: &mut [u8]) {
-        let state = self.lock();
+    /// Reads BAR 0's registers or the memory of another BAR; what isn't there is zero. True if the pin must follow.
+    pub(crate) fn read(&self, bar: u8, offset: u64, data: &mut [u8]) -> bool {
+        let mut state = self.lock();
         if let Some(memory) = memory_index(bar) {
             let memory = state.memory.get(memory).and_then(Option::as_deref);
             let part = memory.and_then(|memory| memory.get(range(offset, data.len())));
@@ -54,11 +54,13 @@ impl Registers {
                 Some(part) => data.copy_from_slice(part),
                 None => data.fill(0),
             }
-            return;
+            return false;
         }
         for (byte, at) in data.iter_mut().zip(offset..) {
             *byte = self.dword(&state, at & !3).to_le_bytes()[(at & 3) as usize];
         }
+        let sees_interrupt = offset <= STATUS && offset.saturating_add(data.len() as u64) > STATUS;
+        sees_interrupt && std::mem::take(&mut state.by_pin)
     }
 
     /// Writes them. True if a command has begun and the function must get in line for the thread.
@@ -124,7 +126,7 @@ impl Registers {
         interrupt
     }
 
-    /// Whether the interrupt pin is asserted: until the driver has seen the interrupt and said so.
+    /// Whether the interrupt pin is asserted: until the driver has seen the interrupt.
     pub(crate) fn asserts_pin(&self) -> bool {
         let state = self.lock();
         state.by_pin && state.values[index(STATUS)] & IRQ_RAISED != 0

@@ -4,7 +4,8 @@
 pub const MAGIC: u64 = 0x00;
 /// Starts one of the commands below. Reads as the command while it runs, and 0 when it has ended; ignored while one runs.
 pub const COMMAND: u64 = 0x04;
-/// How the last command ended; cleared when one begins. The pin is asserted until [`IRQ_RAISED`] is written as zero.
+/// How the last command ended; cleared when one begins. The pin is asserted until this is read, which is all that the driver's newer
+/// handlers do, or [`IRQ_RAISED`] is written as zero.
 pub const STATUS: u64 = 0x08;
 /// Where reads come from: low, then high 32 bits.
 pub const SOURCE: u64 = 0x0c;

@@ -170,7 +170,7 @@ pub(crate) fn interrupts(function: &str, kind: &str) -> Outcome {
     Ok(())
 }
 
-/// The pin is a level: it comes again as long as nobody has seen to its cause, and not while it is masked.
+/// The pin is a level: it comes again as long as nobody has read STATUS, and not while it is masked.
 pub(crate) fn level(function: &str) -> Outcome {
     let mut exerciser = Exerciser::open(function)?;
     exerciser.interrupt_by(Interrupt::Pin, 1)?;

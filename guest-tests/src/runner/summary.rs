@@ -15,7 +15,7 @@ pub struct Summary {
     pub passed: usize,
     /// Those that do not.
     pub failed: usize,
-    /// Tests that this VMM cannot run.
+    /// Tests that can't be run here.
     pub skipped: usize,
     /// Names of tests that were run a second time.
     pub(super) repeated: Vec<String>,
@@ -32,9 +32,9 @@ impl Summary {
         self.failures.extend(other.failures);
     }
 
-    pub(super) fn skip(&mut self, test: &Test) {
+    pub(super) fn skip(&mut self, test: &Test, reason: &str) {
         self.skipped += 1;
-        println!("test {} ... {}", test.name, paint("33", "skipped"));
+        println!("test {} ... {}: {reason}", test.name, paint("33", "skipped"));
     }
 
     /// Counts a verdict; that on a whole test is told here, one on a check was told when it arrived.

@@ -1,5 +1,5 @@
-//! The three ways to interrupt, with stock drivers: interrupt pins and MSI by VFIO on exercisers (Debian's kernels don't ship
-//! `pci_endpoint_test`, so a program does what it does), pins by ixgbe.
+//! The three ways to interrupt, with stock drivers: interrupt pins and MSI by VFIO on exercisers, where a program does what
+//! `pci_endpoint_test` does and more, pins by ixgbe.
 
 use super::vfio::{HELPERS, PROGRAM};
 use super::without_iommu;

@@ -1,5 +1,5 @@
-//! Who reaches whom, tried out with exercisers: functions that do DMA at any address on command. Debian's kernels have no driver
-//! for them; scripts drive their registers through /dev/mem.
+//! Who reaches whom, tried out with exercisers: functions that do DMA at any address on command. Their driver takes no addresses
+//! from user space; scripts drive their registers through /dev/mem.
 
 use super::without_iommu;
 use crate::test::{Test, guest};

@@ -68,7 +68,7 @@ fn a_job_of_before_a_reset_changes_nothing() {
     assert!(!registers.stays());
 }
 
-/// The pin is asserted until the driver writes STATUS without the bit, or a new command clears it.
+/// The pin is asserted until the driver reads STATUS, or writes it without the bit, or a new command clears it.
 #[test]
 fn the_pin_stays_until_the_driver_has_seen_it() {
     let registers = Registers::new(true);
@@ -83,6 +83,11 @@ fn the_pin_stays_until_the_driver_has_seen_it() {
     registers.write(0, STATUS, &(IRQ_RAISED | READ_SUCCESS).to_le_bytes());
     assert!(registers.asserts_pin());
     registers.write(0, STATUS, &READ_SUCCESS.to_le_bytes());
+    assert!(!registers.asserts_pin());
+    raise();
+    for (offset, sees) in [(COMMAND, false), (STATUS + 1, false), (STATUS, true), (STATUS, false)] {
+        assert_eq!(registers.read(0, offset, &mut [0; 2]), sees, "at {offset}");
+    }
     assert!(!registers.asserts_pin());
     raise();
     registers.write(0, COMMAND, &RAISE_INTX.to_le_bytes());

@@ -23,17 +23,18 @@ pub(super) fn tests() -> Vec<Test> {
 pub(super) const TESTPMD: &str = r#"
     mkdir -p /var && ln -sfn /run /var/run
     chmod 755 / /usr /usr/lib /usr/lib/x86_64-linux-gnu # DPDK loads nothing from where all may write
-    # testpmd FUNCTION... -- OPTIONS: with the driver $pmd, until `ordered quit`, or until it is killed
+    # testpmd FUNCTION... -- OPTIONS: with the driver $pmd, until `ordered quit`, or until it is killed; its log has a file of its own,
+    # for it is written at once, and what it prints by blocks that end within lines
     testpmd() {
         local functions=() drivers
         drivers=$(printf -- '-d %s ' /usr/lib/x86_64-linux-gnu/librte_{bus_pci,$pmd,mempool_ring}.so.*)
         while [ "$1" != -- ]; do functions+=(-a "$1") && shift; done
         shift
-        rm -f /tmp/commands /tmp/testpmd && mkfifo /tmp/commands
+        rm -f /tmp/commands /tmp/testpmd{,.log} && mkfifo /tmp/commands
         dpdk-testpmd $drivers --no-huge -m 128 --iova-mode=va -l 0,1 "${functions[@]}" --no-telemetry \
             --log-level=pmd.net.virtio.init:debug -- \
             --interactive --total-num-mbufs=8192 --rxd=256 --txd=256 --no-lsc-interrupt --no-rmv-interrupt "$@" \
-            </tmp/commands >>/tmp/testpmd 2>&1 &
+            </tmp/commands >>/tmp/testpmd 2>>/tmp/testpmd.log &
         program=$!
         exec 5>/tmp/commands
     }
@@ -63,7 +64,7 @@ const FORWARD: &str = r#"
     started
     expect_match "it drives two ports" "$(cat /tmp/testpmd)" "Port 1: "
     # VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER
-    negotiated() { sed -nE 's/.*features after negotiate = ([0-9a-f]+).*/\1/p' /tmp/testpmd; }
+    negotiated() { sed -nE 's/.*features after negotiate = ([0-9a-f]+).*/\1/p' /tmp/testpmd.log; }
     expect_eq "each uses its rings as it should" "$(for features in $(negotiated); do echo "$((16#$features >> 34 & 3))"; done | sort -u)" "$rings"
 
     within sender ip neigh add 10.0.0.9 lladdr "$to" dev "$from"

@@ -328,7 +328,7 @@ pub(super) const FAULTS: Section = Section {
 
 pub(super) const EXERCISER: Section = Section {
     name: "[[exerciser]]",
-    about: "A function that reads, writes and copies at any address on command, to try out isolation: its registers are those of Linux' driver `pci_endpoint_test`. It may share its port with cards, as one of several functions of a device.",
+    about: "A function that reads, writes and copies at any address on command, to try out isolation: its registers are those of Linux' driver `pci_endpoint_test`, which takes it as it is. It may share its port with cards, as one of several functions of a device.",
     keys: &[
         ID,
         key(

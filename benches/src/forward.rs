@@ -1,16 +1,13 @@
 //! Frames from one VF to another as fast as they go, and the same rings under the raw loop, under `virtio-queue` and under testpmd.
 
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::Effort;
 use crate::driver::{self, BATCH, Care, LONG, Link, Ring, Shape, Side};
 use crate::machine::{Layout, Machine, Plan, VirtualFunction, mac};
 use crate::memory::Memory;
 use crate::page::{Axis, Line, Plot};
-use crate::peers::testpmd::{Installed, PATIENCE, Testpmd};
+use crate::peers::testpmd::{Installed, Testpmd};
 use crate::peers::{self, Peer};
 use crate::pin::Processors;
 use crate::report::{Measured, Report};
@@ -111,14 +108,7 @@ impl Bare {
         self.receive.reset();
         let (from, to) = (self.transmit.place(), self.receive.place());
         let _peer = Peer::start(self.processors, engine, self.memory.ram, from, to)?;
-        Ok(run(&mut Link {
-            transmit: &mut self.transmit,
-            receive: &mut self.receive,
-            batch: BATCH,
-            unmap: &|_, _, _| {},
-            ring_transmit: &|| {},
-            ring_receive: &|| {},
-        }))
+        Ok(run(&mut polled(&mut self.transmit, &mut self.receive)))
     }
 }
 
@@ -138,31 +128,26 @@ impl Outside {
         let rings = [[idle?.place(), transmit.place()], [receive.place(), unused?.place()]];
         let testpmd = installed.start(processors, shape, Layout::Split, &memory, rings)?;
         let mut outside = Self { testpmd, transmit, receive };
-        outside.wait().map_err(|error| outside.testpmd.explain(error))?;
+        let Self { testpmd, transmit, receive } = &mut outside;
+        testpmd.wait_for(|| !polled(transmit, receive).one_by_one(1).is_empty())?;
         Ok(outside)
-    }
-
-    /// Until a frame gets through.
-    fn wait(&mut self) -> Result<()> {
-        let start = Instant::now();
-        while self.drive(|link| link.one_by_one(1))?.is_empty() {
-            ensure!(start.elapsed() < PATIENCE, "no frame gets through within {PATIENCE:?}");
-            let _running = self.testpmd.run()?; // it may still be at what it was told, on the driver's processor
-            sleep(Duration::from_millis(20));
-        }
-        Ok(())
     }
 
     fn drive<T>(&mut self, run: impl FnOnce(&mut Link<'_>) -> T) -> Result<T> {
         let _running = self.testpmd.run()?;
-        Ok(run(&mut Link {
-            transmit: &mut self.transmit,
-            receive: &mut self.receive,
-            batch: BATCH,
-            unmap: &|_, _, _| {},
-            ring_transmit: &|| {},
-            ring_receive: &|| {},
-        }))
+        Ok(run(&mut polled(&mut self.transmit, &mut self.receive)))
+    }
+}
+
+/// Two rings under an engine that polls them.
+fn polled<'a>(transmit: &'a mut Ring, receive: &'a mut Ring) -> Link<'a> {
+    Link {
+        transmit,
+        receive,
+        batch: BATCH,
+        unmap: &|_, _, _| {},
+        ring_transmit: &|| {},
+        ring_receive: &|| {},
     }
 }
 

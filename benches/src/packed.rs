@@ -3,17 +3,16 @@
 
 mod ring;
 
-use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::Effort;
 use crate::driver::{self, BATCH, HEADER, RingPlace, SIZE, Sample, Shape};
 use crate::forward::Pando;
 use crate::machine::{Layout, Machine, Plan, VirtualFunction, mac};
 use crate::memory::Memory;
-use crate::peers::testpmd::{Installed, PATIENCE, Testpmd};
+use crate::peers::testpmd::{Installed, Testpmd};
 use crate::pin::Processors;
 use crate::report::{Measured, Report};
 use crate::rounds::{self, Case};
@@ -101,19 +100,9 @@ impl Outside {
         let rings = flow.places(&mut memory, layout)?;
         let testpmd = installed.start(processors, Shape::whole(frame), layout, &memory, rings)?;
         let mut outside = Self { testpmd, flow };
-        outside.wait().map_err(|error| outside.testpmd.explain(error))?;
+        let Self { testpmd, flow } = &mut outside;
+        testpmd.wait_for(|| flow.flood(Duration::from_millis(1), &|| {}, &|| {}) > 0.0)?;
         Ok(outside)
-    }
-
-    /// Until frames get through.
-    fn wait(&mut self) -> Result<()> {
-        let start = Instant::now();
-        while self.flood(Duration::from_millis(1))? == 0.0 {
-            ensure!(start.elapsed() < PATIENCE, "no frame gets through within {PATIENCE:?}");
-            let _running = self.testpmd.run()?; // it may still be at what it was told, on the driver's processor
-            sleep(Duration::from_millis(20));
-        }
-        Ok(())
     }
 
     fn flood(&mut self, time: Duration) -> Result<f64> {

@@ -12,7 +12,7 @@ use crate::apt::{self, Package};
 use crate::ui::Step;
 use crate::{cache, paths};
 
-/// What the developer is told.
+/// What is said meanwhile.
 const WHAT: &str = "getting Debian's DPDK";
 
 /// Debian's package that holds the program.

@@ -24,7 +24,7 @@ pub(crate) enum Series {
 }
 
 impl Series {
-    /// How the developer calls it.
+    /// Its name on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Stable => "6.1",

@@ -1,4 +1,4 @@
-//! `cargo xtask`: the developer's commands.
+//! `cargo xtask`: commands for work on Pando.
 
 mod apt;
 mod bench;

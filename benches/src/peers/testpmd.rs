@@ -7,9 +7,10 @@ mod process;
 
 use std::fs;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::driver::{RingPlace, Shape};
 use crate::machine::Layout;
@@ -19,7 +20,7 @@ use port::Port;
 use process::Process;
 
 /// From its start to each step of what is awaited from it; all of it takes a second on a quiet machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Drivers that it loads: of its ports, and of where its buffers come from.
 const DRIVERS: [&str; 2] = ["librte_net_vhost", "librte_mempool_ring"];
@@ -150,15 +151,25 @@ fn buffer(shape: Shape) -> u32 {
 }
 
 impl Testpmd {
+    /// Lets it run until `gets_through` says that a frame did; it may still be at what it was told.
+    pub(crate) fn wait_for(&self, mut gets_through: impl FnMut() -> bool) -> Result<()> {
+        let start = Instant::now();
+        let running = self.run()?;
+        while !gets_through() {
+            if start.elapsed() > PATIENCE {
+                drop(running);
+                let error = anyhow!("no frame gets through within {PATIENCE:?}");
+                return Err(self.process.explain(error));
+            }
+            sleep(Duration::from_millis(20)); // for what shares the driver's processor
+        }
+        Ok(())
+    }
+
     /// Lets it run.
     pub(crate) fn run(&self) -> Result<Running<'_>> {
         self.process.resume()?;
         Ok(Running(&self.process))
-    }
-
-    /// An error of its with what it has said.
-    pub(crate) fn explain(&self, error: anyhow::Error) -> anyhow::Error {
-        self.process.explain(error)
     }
 }
 

@@ -123,8 +123,7 @@ const LINKS: &str = r#"
 /// For an L1, where an interrupt costs 0.1 ms.
 const HELD: &str = r#"
     for namespace in a b; do
-        link=$(ip -n "$namespace" -brief link | awk '!/^lo/ { print $1 }')
-        within "$namespace" ethtool --coalesce "$link" \
+        within "$namespace" ethtool --coalesce "$(interface "$namespace")" \
             rx-usecs 1000 rx-frames 64 tx-usecs 1000 tx-frames 64
     done
 "#;

@@ -184,6 +184,7 @@ mod tests {
         for _ in 0..CAPACITY {
             output.write_all(&[b'x'; 64]).unwrap();
         }
+        output.flush_within(Duration::from_secs(3600)); // or the test hangs
         let queue = output.0.lock();
         assert!(queue.closed);
         assert_eq!(queue.dropped, 0, "a writer's patience was over");
